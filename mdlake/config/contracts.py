@@ -1,0 +1,216 @@
+"""The configuration as the rest of the program sees it: datasets with their contracts, every reference resolved.
+
+A `Contract` is one version, valid from a period; asking a dataset for the contract of a period is the only way to get
+one, so a backfill of an old month uses the contract of that month. Nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from mdlake.config.models import (
+    Agreement,
+    CalendarFile,
+    Comparison,
+    DatasetFile,
+    DisclosureRole,
+    ForeignKey,
+    Generalization,
+    Label,
+    OrganizationFile,
+    RuleSetting,
+    StandardFile,
+    StatisticalRole,
+)
+from mdlake.errors import MdlakeError, UnknownName
+from mdlake.standard import Classification, IdentifierType, Period, periods_between
+
+__all__ = ["Column", "Configuration", "Contract", "Dataset"]
+
+PSEUDONYM_SUFFIX = "_pseudonym"
+UNLINKABLE_SUFFIX = "_unlinkable"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract with everything that the shared standard says of it."""
+
+    name: str
+    header: str
+    aliases: tuple[str, ...]
+    variable: str | None
+    label: Label
+    type: str
+    identifier: IdentifierType | None
+    classification: Classification | None
+    unit: str | None
+    role: StatisticalRole
+    disclosure: DisclosureRole
+    required: bool
+    on_invalid: str
+    dates: str | None
+    values: Mapping[str, str]
+    references: ForeignKey | None
+    minimum: int | None
+    maximum: int | None
+    publish: Generalization
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the column leaves the secure zone as a pseudonym."""
+        return self.identifier is not None and self.identifier.marker is not None
+
+    @property
+    def stays_secure(self) -> bool:
+        """Whether the column never leaves the secure zone, in any form."""
+        return self.type == "free_text" or (self.disclosure == "direct" and not self.is_linked)
+
+    @property
+    def pseudonym(self) -> str:
+        """Name of the pseudonym's column in the research zone."""
+        return self.name + PSEUDONYM_SUFFIX
+
+    @property
+    def unlinkable(self) -> str | None:
+        """Name of the column that says why a kept row has no link, for identifiers that do not quarantine the row."""
+        return self.name + UNLINKABLE_SUFFIX if self.is_linked and self.on_invalid == "blank" else None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One version of a dataset's contract.
+
+    Attributes:
+        valid_to: the last period it governs; None while it is the newest.
+        rules: every rule's strictness for this dataset, the dataset's own before the ministry's.
+    """
+
+    dataset: str
+    version: str
+    valid_from: Period
+    valid_to: Period | None
+    unit_key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    edits: tuple[Comparison, ...]
+    agreements: tuple[Agreement, ...]
+    rules: Mapping[str, RuleSetting]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """The columns by their canonical name, in the contract's order."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def rule_version(self) -> str:
+        """Marks the strictness in force: 16 hex digits over every rule's setting, the edits and the agreements."""
+        text = json.dumps(
+            {
+                "rules": {name: setting.model_dump() for name, setting in sorted(self.rules.items())},
+                "edits": [edit.model_dump() for edit in self.edits],
+                "agreements": [agreement.model_dump() for agreement in self.agreements],
+                "columns": {c.name: [c.type, c.required, c.minimum, c.maximum, c.on_invalid] for c in self.columns},
+            },
+            sort_keys=True,
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def column(self, name: str) -> Column:
+        """The column of that name, or `UnknownName`."""
+        if name not in self.by_name:
+            raise UnknownName("column", name, self.by_name, where=f"{self.dataset} {self.version}")
+        return self.by_name[name]
+
+    @property
+    def month_column(self) -> Column | None:
+        """The column that states the reference period of a row."""
+        return next((column for column in self.columns if column.role == "time" and column.type == "month"), None)
+
+    @property
+    def linked(self) -> tuple[Column, ...]:
+        """The identifiers that become pseudonyms."""
+        return tuple(column for column in self.columns if column.is_linked)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of one organization with all versions of its contract."""
+
+    organization: str
+    name: str
+    file: DatasetFile
+    versions: tuple[Contract, ...]
+
+    @property
+    def key(self) -> str:
+        """`organization/dataset`."""
+        return f"{self.organization}/{self.name}"
+
+    def contract(self, period: Period) -> Contract:
+        """The contract in force in a period.
+
+        Raises:
+            MdlakeError: the period lies before the first version.
+        """
+        month = period.months()[-1]
+        in_force = [version for version in self.versions if version.valid_from <= month]
+        if not in_force:
+            raise MdlakeError(
+                f"no contract is in force in {period}",
+                where=self.key,
+                next_step=f"The first version begins in {self.versions[0].valid_from}; choose a later period.",
+            )
+        return in_force[-1]
+
+    @property
+    def newest(self) -> Contract:
+        """The newest version: what the asset shows before any period is chosen."""
+        return self.versions[-1]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything in `assets_config/`, checked and resolved."""
+
+    calendar: CalendarFile
+    standard: StandardFile
+    classifications: Mapping[str, Classification]
+    organizations: Mapping[str, OrganizationFile]
+    datasets: Mapping[str, Dataset]
+
+    def dataset(self, key: str) -> Dataset:
+        """The dataset `organization/dataset`, or `UnknownName`."""
+        if key not in self.datasets:
+            raise UnknownName("dataset", key, self.datasets)
+        return self.datasets[key]
+
+    @cached_property
+    def months(self) -> tuple[Period, ...]:
+        """Every month between the calendar's bounds."""
+        return periods_between(self.calendar.first_period, self.calendar.last_period)
+
+    def periods(self, dataset: Dataset) -> tuple[Period, ...]:
+        """The reference periods of a dataset: its months, or the quarters that lie whole within the bounds."""
+        if dataset.file.periodicity == "month":
+            return self.months
+        quarters = sorted({month.quarter() for month in self.months})
+        return tuple(quarter for quarter in quarters if set(quarter.months()) <= set(self.months))
+
+    def period(self, dataset: Dataset, key: str) -> Period:
+        """The reference period of a partition key.
+
+        Raises:
+            MdlakeError: no such period, or it lies outside the calendar's bounds.
+        """
+        period = Period.parse(key)
+        known = self.periods(dataset)
+        if period not in known:
+            raise MdlakeError(
+                f"{key} is not a reference period of this dataset",
+                where=dataset.key,
+                next_step=f"Its periods run from {known[0]} to {known[-1]} (calendar.yaml).",
+            )
+        return period

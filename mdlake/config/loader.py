@@ -1,0 +1,200 @@
+"""From the files of `assets_config/` to a `Configuration`, or to the list of everything that is wrong with them.
+
+Two passes: each file against its model, then the references between files (`references.py`). Both go on after an
+error, so that one reading of the list is enough. What a rule means is not known here; its name is, through `rules`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from mdlake.config.contracts import Configuration, Dataset
+from mdlake.config.models import (
+    CalendarFile,
+    ClassificationFile,
+    DatasetFile,
+    Frozen,
+    OrganizationFile,
+    PrinciplesFile,
+    StandardFile,
+)
+from mdlake.config.references import SharedStandard, resolve_dataset, standard_problems
+from mdlake.config.yaml_source import Problem, YamlSource, read_yaml
+from mdlake.errors import ConfigurationError, MdlakeError
+from mdlake.standard import Classification, Code
+
+__all__ = ["FILE_MODELS", "check_configuration", "load_configuration"]
+
+FILE_MODELS: Mapping[str, type[Frozen]] = {
+    "calendar": CalendarFile,
+    "standard": StandardFile,
+    "principles": PrinciplesFile,
+    "classification": ClassificationFile,
+    "organization": OrganizationFile,
+    "dataset": DatasetFile,
+}
+"""Each kind of file by the name of its JSON Schema."""
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_Model = TypeVar("_Model", bound=Frozen)
+
+
+def load_configuration(folder: Path, rules: Collection[str]) -> Configuration:
+    """Load `assets_config/`.
+
+    Args:
+        folder: the configuration's folder.
+        rules: the names of the rules that exist.
+
+    Raises:
+        ConfigurationError: anything is wrong; the message holds every problem, one a line.
+    """
+    configuration, problems = check_configuration(folder, rules)
+    if configuration is None:
+        listing = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigurationError(
+            f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the configuration:\n{listing}\n",
+            where=str(folder),
+            next_step="Correct them and run `mdlake config check`.",
+        )
+    return configuration
+
+
+def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configuration | None, tuple[Problem, ...]]:
+    """The configuration, or None with every problem found, in the order of files and lines."""
+    reader = _Reader(folder)
+    calendar = reader.read("calendar.yaml", CalendarFile)
+    standard = reader.read("standard.yaml", StandardFile)
+    principles = reader.read("principles.yaml", PrinciplesFile)
+    classifications = reader.classifications()
+    organizations, files = reader.organizations()
+    if calendar is None or standard is None or principles is None:
+        return None, tuple(sorted(reader.problems))
+    shared = SharedStandard(standard, classifications, principles.rules, frozenset(rules))
+    reader.problems += standard_problems(shared, reader.sources["standard.yaml"], reader.sources["principles.yaml"])
+    columns = {key: frozenset(name for v in file.versions for name in v.columns) for key, file in files.items()}
+    datasets: dict[str, Dataset] = {}
+    for key, file in files.items():
+        dataset, problems = resolve_dataset(key, file, shared, columns, reader.sources[f"organizations/{key}.yaml"])
+        reader.problems += problems
+        if dataset is not None:
+            datasets[key] = dataset
+    if reader.problems:
+        return None, tuple(sorted(reader.problems))
+    return Configuration(calendar, standard, classifications, organizations, datasets), ()
+
+
+class _Reader:
+    """Reads files one by one and keeps what was wrong with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sources: dict[str, YamlSource] = {}
+        self.problems: list[Problem] = []
+
+    def read(self, name: str, model: type[_Model]) -> _Model | None:
+        """One file against its model; None when it does not hold."""
+        path = self.folder / name
+        if not path.is_file():
+            self.problems.append(Problem(name, 0, "", "the file is missing", f"Write it in {self.folder}."))
+            return None
+        source = self.sources[name] = read_yaml(path, name)
+        if source.data is None or source.problems:
+            self.problems += source.problems
+            return None
+        try:
+            return model.model_validate(source.data)
+        except ValidationError as error:
+            self.problems += [_explain(source, model, detail) for detail in error.errors()]
+            return None
+
+    def classifications(self) -> dict[str, Classification]:
+        """Every `classifications/*.yaml`, by file name."""
+        found: dict[str, Classification] = {}
+        for path in sorted((self.folder / "classifications").glob("*.yaml")):
+            name = f"classifications/{path.name}"
+            file = self.read(name, ClassificationFile)
+            if file is None:
+                continue
+            codes = tuple(Code(c.code, c.fa, c.en, c.valid_from, c.valid_to, c.parent) for c in file.codes)
+            try:
+                found[path.stem] = Classification(path.stem, file.label.fa, file.label.en, codes)
+            except MdlakeError as error:
+                self.problems.append(self.sources[name].problem(("codes",), error.what, error.next_step))
+        return found
+
+    def organizations(self) -> tuple[dict[str, OrganizationFile], dict[str, DatasetFile]]:
+        """Every organization with its datasets' files, by key."""
+        organizations: dict[str, OrganizationFile] = {}
+        datasets: dict[str, DatasetFile] = {}
+        root = self.folder / "organizations"
+        for folder in sorted(path for path in root.glob("*") if path.is_dir()):
+            self._check_name(folder)
+            organization = self.read(f"organizations/{folder.name}/organization.yaml", OrganizationFile)
+            if organization is not None:
+                organizations[folder.name] = organization
+            for path in sorted(folder.glob("*.yaml")):
+                if path.name == "organization.yaml":
+                    continue
+                self._check_name(path)
+                file = self.read(f"organizations/{folder.name}/{path.name}", DatasetFile)
+                if file is not None:
+                    datasets[f"{folder.name}/{path.stem}"] = file
+        if not datasets and not self.problems:
+            self.problems.append(
+                Problem(
+                    "organizations",
+                    0,
+                    "",
+                    "no dataset is configured",
+                    "Write organizations/<organization>/<dataset>.yaml.",
+                )
+            )
+        return organizations, datasets
+
+    def _check_name(self, path: Path) -> None:
+        if not _NAME.match(path.stem):
+            where = str(path.relative_to(self.folder))
+            fix = "Use small ASCII letters, digits and underscores, beginning with a letter."
+            self.problems.append(Problem(where, 0, "", "the name cannot be part of an asset key", fix))
+
+
+def _explain(source: YamlSource, model: type[BaseModel], detail: Any) -> Problem:
+    """One finding of pydantic in the words of a person who writes YAML."""
+    location: Sequence[str | int] = detail["loc"]
+    kind: str = detail["type"]
+    if kind == "extra_forbidden":
+        known = sorted(_fields_at(model, location[:-1]))
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        fix = f"Did you mean {close[0]!r}?" if close else "Remove it."
+        return source.problem(location, "unknown field", f"{fix} Allowed here: {', '.join(known)}.")
+    if kind == "missing":
+        return source.problem(location, "the field is missing", "Add it.")
+    if kind == "string_type":
+        return source.problem(location, "text is expected", "Put the value in quotation marks.")
+    if kind == "string_pattern_mismatch":
+        return source.problem(location, "the text has not the right form", f"Form: {detail['ctx']['pattern']}.")
+    if kind == "value_error":
+        return source.problem(location, str(detail["ctx"]["error"]), "Correct it.")
+    return source.problem(location, detail["msg"][0].lower() + detail["msg"][1:], "Correct it.")
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> frozenset[str]:
+    """The fields allowed at a place of a model, found by walking its annotations."""
+    here: tuple[type[BaseModel], ...] = (model,)
+    for part in location:
+        inside = [m.model_fields[str(part)].annotation for m in here if str(part) in m.model_fields]
+        here = tuple(found for annotation in inside for found in _models_in(annotation)) or here
+    return frozenset(name for found in here for name in found.model_fields)
+
+
+def _models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(found for argument in get_args(annotation) for found in _models_in(argument))

@@ -1,0 +1,284 @@
+"""What `assets_config/` may say, as frozen models. One model per kind of file; nothing here reads a file or knows a dataset.
+
+Every model forbids unknown fields, so that a misspelt key is an error and not a silent default. Values that steer the
+data (bounds, thresholds, owners, retention) have no default in code: the configuration states them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from mdlake.errors import MdlakeError
+from mdlake.standard import Period
+
+__all__ = [
+    "LAYERS",
+    "PRINCIPLES",
+    "CalendarFile",
+    "ClassificationFile",
+    "CodeEntry",
+    "ColumnSpec",
+    "ColumnType",
+    "ContractVersion",
+    "DatasetFile",
+    "DisclosureRole",
+    "ForeignKey",
+    "Frozen",
+    "Generalization",
+    "Label",
+    "LayerStandard",
+    "Office",
+    "OrganizationFile",
+    "PeriodKey",
+    "PrinciplesFile",
+    "RuleSetting",
+    "Severity",
+    "StandardFile",
+    "Variable",
+    "ZoneStandard",
+]
+
+LAYERS = ("raw", "standardized", "pseudonymized", "published")
+PRINCIPLES = ("transformation", "system", "consistency", "quality")
+
+ColumnType = Literal["identifier", "text", "free_text", "code", "integer", "amount", "date", "month"]
+StatisticalRole = Literal["unit", "time", "classifying", "measure", "attribute"]
+DisclosureRole = Literal["direct", "quasi", "sensitive", "plain"]
+Severity = Literal["error", "warn"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Frozen(BaseModel):
+    """Base of every model: immutable, strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _period(value: Any) -> Any:
+    if isinstance(value, Period):
+        return value
+    try:
+        return Period.parse(str(value))
+    except MdlakeError as error:
+        raise ValueError(str(error)) from None
+
+
+PeriodKey = Annotated[
+    Period,
+    BeforeValidator(_period),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}(-(\d{2}|Q[1-4]))?$", "description": "Solar Hijri period"}),
+]
+
+
+class Label(Frozen):
+    """A title in both languages."""
+
+    fa: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+
+class CalendarFile(Frozen):
+    """`calendar.yaml`: the bounds of the partitions. They never come from the clock."""
+
+    first_period: PeriodKey
+    last_period: PeriodKey
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CalendarFile:
+        if self.first_period.kind != "month" or self.last_period.kind != "month":
+            raise ValueError("first_period and last_period must be months, such as 1399-11")
+        if self.last_period < self.first_period:
+            raise ValueError("last_period lies before first_period")
+        return self
+
+
+class Office(Frozen):
+    """One of the circular's pillars, as owner of assets and decisions."""
+
+    label: Label
+    duty: Label
+
+
+class LayerStandard(Frozen):
+    """Who owns a layer (Article 3) and how a person should read it."""
+
+    label: Label
+    description: Label
+    owner: Name
+
+
+class ZoneStandard(Frozen):
+    """Delta retention of one zone, in days; set on each table at its creation."""
+
+    log_retention_days: int = Field(ge=1)
+    file_retention_days: int = Field(ge=0)
+
+
+class Variable(Frozen):
+    """A variable of the shared standard: defined once, with an owner, used by every contract that carries it."""
+
+    label: Label
+    type: ColumnType
+    owner: Name
+    disclosure: DisclosureRole
+    identifier: Name | None = None
+    classification: Name | None = None
+    unit: str | None = None
+
+
+class StandardFile(Frozen):
+    """`standard.yaml`: offices, layers, zones and the shared variables."""
+
+    offices: Mapping[Name, Office]
+    layers: Mapping[Literal["raw", "standardized", "pseudonymized", "published"], LayerStandard]
+    zones: Mapping[Literal["secure", "research"], ZoneStandard]
+    variables: Mapping[Name, Variable]
+
+
+class CodeEntry(Frozen):
+    """One code of a classification, with the months in which it is valid (none: without bound)."""
+
+    code: str = Field(min_length=1)
+    fa: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+    valid_from: PeriodKey | None = None
+    valid_to: PeriodKey | None = None
+    parent: str | None = None
+
+
+class ClassificationFile(Frozen):
+    """`classifications/<name>.yaml`."""
+
+    label: Label
+    owner: Name
+    codes: tuple[CodeEntry, ...] = Field(min_length=1)
+
+
+class OrganizationFile(Frozen):
+    """`organizations/<organization>/organization.yaml`: a producer of statistics (Article 2)."""
+
+    label: Label
+    kind: Literal["headquarters", "affiliated", "provincial"]
+    statistics_unit: Label
+    contact: str = Field(min_length=3)
+
+
+class ForeignKey(Frozen):
+    """The column's values are statistical units of another dataset."""
+
+    dataset: str = Field(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")
+    column: Name
+
+
+class Generalization(Frozen):
+    """What publication does to a column: exactly one of the fields, or `keep` or `drop` for the whole.
+
+    `band` is a width in the column's unit, `top_code` the largest value shown, `prefix` a number of leading characters.
+    """
+
+    action: Literal["keep", "drop", "year", "year_month", "band", "top_code", "prefix"]
+    width: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"action": value}
+        if isinstance(value, Mapping) and len(value) == 1 and "action" not in value:
+            action, width = next(iter(value.items()))
+            return {"action": action, "width": width}
+        return value
+
+    @model_validator(mode="after")
+    def _width_where_needed(self) -> Generalization:
+        needs = self.action in {"band", "top_code", "prefix"}
+        if needs and self.width is None:
+            raise ValueError(f"{self.action} needs a number, such as {{{self.action}: 5}}")
+        if not needs and self.width is not None:
+            raise ValueError(f"{self.action} takes no number")
+        return self
+
+
+class ColumnSpec(Frozen):
+    """One column of a contract: how it comes, what it is, what happens to it.
+
+    Fields left out are taken from the shared variable that `variable` names; what neither states is an error.
+    """
+
+    header: str = Field(min_length=1, description="the producer's column header")
+    aliases: tuple[str, ...] = ()
+    variable: Name | None = None
+    label: Label | None = None
+    type: ColumnType | None = None
+    identifier: Name | None = None
+    classification: Name | None = None
+    unit: str | None = None
+    role: StatisticalRole
+    disclosure: DisclosureRole | None = None
+    required: bool = Field(description="a missing value counts against completeness")
+    on_invalid: Literal["quarantine", "blank"] = Field(
+        description="a value that cannot be read: the row leaves, or the value stays blank"
+    )
+    dates: Literal["solar_hijri", "gregorian", "either"] | None = None
+    values: Mapping[str, str] = Field(default_factory=dict, description="words the producer writes → code")
+    references: ForeignKey | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    publish: Generalization
+
+
+class RuleSetting(Frozen):
+    """How strictly one rule is held: `threshold` is the largest share (0 to 1) of failures that still passes."""
+
+    severity: Severity
+    threshold: float = Field(ge=0)
+
+
+class Comparison(Frozen):
+    """A logical edit: `left operator right` must hold where both are known."""
+
+    left: Name
+    operator: Literal["<", "<=", "==", ">=", ">"]
+    right: Name
+
+
+class Agreement(Frozen):
+    """Columns that one unit has one value of, in the partition and since the last period."""
+
+    unit: Name
+    columns: tuple[Name, ...] = Field(min_length=1)
+
+
+class ContractVersion(Frozen):
+    """A contract valid from a period until the next version begins."""
+
+    version: str = Field(pattern=r"^\d+\.\d+$")
+    valid_from: PeriodKey
+    approved_note: str | None = None
+    unit_key: tuple[Name, ...] = Field(min_length=1, description="columns that identify one statistical unit's row")
+    columns: Mapping[Name, ColumnSpec] = Field(min_length=1)
+    edits: tuple[Comparison, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    rules: Mapping[str, RuleSetting] = Field(default_factory=dict, description="this dataset's own strictness")
+
+
+class DatasetFile(Frozen):
+    """`organizations/<organization>/<dataset>.yaml`."""
+
+    label: Label
+    description: Label
+    temporal_type: Literal["status", "event", "flow"]
+    statistical_unit: Label
+    periodicity: Literal["month", "quarter"]
+    separator: Literal[",", ";", "|", "\t"]
+    versions: tuple[ContractVersion, ...] = Field(min_length=1)
+
+
+class PrinciplesFile(Frozen):
+    """`principles.yaml`: how strictly each rule is held in the whole ministry."""
+
+    rules: Mapping[str, RuleSetting]

@@ -1,0 +1,258 @@
+"""The references inside the configuration: each name must mean something, each pair of fields must fit.
+
+Here: what one model cannot see alone (variables, classifications, foreign keys, versions against each other, the roles
+of disclosure). The result is a `Dataset` with everything resolved, or the problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mdlake.config.contracts import Column, Contract, Dataset
+from mdlake.config.models import LAYERS, ColumnSpec, ContractVersion, DatasetFile, RuleSetting, StandardFile
+from mdlake.config.yaml_source import Problem, YamlSource
+from mdlake.standard import IDENTIFIER_TYPES, Classification, match_key_value
+
+__all__ = ["SharedStandard", "resolve_dataset", "standard_problems"]
+
+_GENERALIZATIONS: Mapping[str, frozenset[str]] = {
+    "year": frozenset({"date", "month"}),
+    "year_month": frozenset({"date"}),
+    "band": frozenset({"integer", "amount"}),
+    "top_code": frozenset({"integer", "amount"}),
+    "prefix": frozenset({"code", "text"}),
+}
+_NUMBERS = frozenset({"integer", "amount"})
+
+
+@dataclass(frozen=True)
+class SharedStandard:
+    """What every contract may refer to."""
+
+    standard: StandardFile
+    classifications: Mapping[str, Classification]
+    rules: Mapping[str, RuleSetting]
+    known_rules: frozenset[str]
+
+
+def standard_problems(shared: SharedStandard, standard: YamlSource, principles: YamlSource) -> list[Problem]:
+    """What does not fit in `standard.yaml` and `principles.yaml`."""
+    problems: list[Problem] = []
+    offices = shared.standard.offices
+    for layer, entry in shared.standard.layers.items():
+        problems += _known(standard, ("layers", layer, "owner"), "office", entry.owner, offices)
+    for absent in sorted(set(LAYERS) - set(shared.standard.layers)):
+        problems.append(
+            standard.problem(("layers",), f"the layer {absent!r} is missing", "Add it with label, description and owner.")
+        )
+    for zone in sorted({"secure", "research"} - set(shared.standard.zones)):
+        problems.append(standard.problem(("zones",), f"the zone {zone!r} is missing", "Add it with its retention."))
+    for name, variable in shared.standard.variables.items():
+        path = ("variables", name)
+        problems += _known(standard, (*path, "owner"), "office", variable.owner, offices)
+        problems += _known(standard, (*path, "identifier"), "identifier type", variable.identifier, IDENTIFIER_TYPES)
+        problems += _known(standard, (*path, "classification"), "classification", variable.classification, shared.classifications)
+    for rule in shared.rules:
+        problems += _known(principles, ("rules", rule), "rule", rule, shared.known_rules)
+    for rule in sorted(shared.known_rules - set(shared.rules)):
+        problems.append(principles.problem(("rules",), f"the rule {rule!r} has no setting", "Add its severity and threshold."))
+    return problems
+
+
+def resolve_dataset(
+    key: str, file: DatasetFile, shared: SharedStandard, columns: Mapping[str, Collection[str]], source: YamlSource
+) -> tuple[Dataset | None, list[Problem]]:
+    """One dataset with its versions in order, each column resolved; or None and the problems."""
+    organization, name = key.split("/")
+    problems = list(_version_problems(file, source))
+    contracts: list[Contract] = []
+    for number, version in enumerate(file.versions):
+        path = ("versions", number)
+        resolved: list[Column] = []
+        for column_name, spec in version.columns.items():
+            column, found = _resolve_column(column_name, spec, shared, source, (*path, "columns", column_name))
+            problems += found
+            resolved += [column] if column else []
+        problems += _contract_problems(version, resolved, shared, columns, source, path)
+        following = file.versions[number + 1].valid_from if number + 1 < len(file.versions) else None
+        contracts.append(
+            Contract(
+                dataset=key,
+                version=version.version,
+                valid_from=version.valid_from,
+                valid_to=following.previous() if following else None,
+                unit_key=version.unit_key,
+                columns=tuple(resolved),
+                edits=version.edits,
+                agreements=version.agreements,
+                rules={**shared.rules, **version.rules},
+            )
+        )
+    problems += _type_changes(contracts, source)
+    if problems:
+        return None, problems
+    return Dataset(organization, name, file, tuple(contracts)), []
+
+
+def _known(
+    source: YamlSource, path: tuple[str | int, ...], kind: str, name: str | None, known: Collection[str]
+) -> Iterator[Problem]:
+    if name is not None and name not in known:
+        yield source.problem(path, f"there is no {kind} called {name!r}", f"Known: {', '.join(sorted(known))}.")
+
+
+def _version_problems(file: DatasetFile, source: YamlSource) -> Iterator[Problem]:
+    for number, (before, after) in enumerate(pairwise(file.versions), start=1):
+        if not before.valid_from < after.valid_from:
+            fix = "List the versions from the oldest to the newest, each with its own first period."
+            yield source.problem(("versions", number, "valid_from"), "begins no later than the version before it", fix)
+    names = [version.version for version in file.versions]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            yield source.problem(("versions", number, "version"), "the version is given twice", "Number each version once.")
+    for number, version in enumerate(file.versions):
+        if version.valid_from.kind != "month":
+            yield source.problem(("versions", number, "valid_from"), "must be a month", "Write it as 1403-01.")
+
+
+def _resolve_column(
+    name: str, spec: ColumnSpec, shared: SharedStandard, source: YamlSource, path: tuple[str | int, ...]
+) -> tuple[Column | None, list[Problem]]:
+    """The column with what its shared variable says filled in."""
+    problems = list(_known(source, (*path, "variable"), "shared variable", spec.variable, shared.standard.variables))
+    variable = shared.standard.variables.get(spec.variable) if spec.variable else None
+    values: dict[str, object] = {}
+    for field in ("label", "type", "disclosure", "identifier", "classification", "unit"):
+        own, common = getattr(spec, field), getattr(variable, field, None)
+        if own is not None and common is not None and own != common and field in ("type", "identifier", "classification", "unit"):
+            fix = "Leave it out here, or use another variable."
+            problems.append(source.problem((*path, field), f"differs from the shared variable {spec.variable!r}", fix))
+        values[field] = own if own is not None else common
+    for field in ("label", "type", "disclosure"):
+        if values[field] is None and not problems:
+            fix = "State it here or name a shared variable that has it."
+            problems.append(source.problem((*path, field), f"neither the column nor a shared variable states the {field}", fix))
+    if problems:
+        return None, problems
+    column_type, identifier, classification = values["type"], values["identifier"], values["classification"]
+    problems += _known(source, (*path, "identifier"), "identifier type", identifier, IDENTIFIER_TYPES)  # type: ignore[arg-type]
+    problems += _known(source, (*path, "classification"), "classification", classification, shared.classifications)  # type: ignore[arg-type]
+    needs = {"identifier": identifier, "code": classification, "date": spec.dates}
+    asked = {"identifier": "identifier", "code": "classification", "date": "dates"}
+    for kind, given in needs.items():
+        if (column_type == kind) != (given is not None):
+            field = asked[kind]
+            message = f"a column of type {kind} needs {field}" if column_type == kind else f"{field} is only for type {kind}"
+            problems.append(source.problem((*path, field), message, "Add or remove it."))
+    if problems:
+        return None, problems
+    column = Column(
+        name=name,
+        header=spec.header,
+        aliases=spec.aliases,
+        variable=spec.variable,
+        label=values["label"],  # type: ignore[arg-type]
+        type=str(column_type),
+        identifier=IDENTIFIER_TYPES[str(identifier)] if identifier else None,
+        classification=shared.classifications[str(classification)] if classification else None,
+        unit=values["unit"],  # type: ignore[arg-type]
+        role=spec.role,
+        disclosure=values["disclosure"],  # type: ignore[arg-type]
+        required=spec.required,
+        on_invalid=spec.on_invalid,
+        dates=spec.dates,
+        values=spec.values,
+        references=spec.references,
+        minimum=spec.minimum,
+        maximum=spec.maximum,
+        publish=spec.publish,
+    )
+    return column, list(_column_problems(column, source, path))
+
+
+def _column_problems(column: Column, source: YamlSource, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    """What cannot be, whatever the data: the roles of disclosure and the generalization against the type."""
+    fits = _GENERALIZATIONS.get(column.publish.action)
+    if fits is not None and column.type not in fits:
+        yield source.problem(
+            (*path, "publish"),
+            f"{column.publish.action} does not fit type {column.type}",
+            f"It fits {', '.join(sorted(fits))}.",
+        )
+    if column.identifier is not None and column.disclosure != "direct":
+        yield source.problem((*path, "disclosure"), "an identifier is a direct identifier", "Write `disclosure: direct`.")
+    if column.stays_secure and column.publish.action != "drop":
+        fix = "Write `publish: drop`: free text and direct identifiers without a pseudonym never leave the secure zone."
+        yield source.problem((*path, "publish"), "the column never leaves the secure zone", fix)
+    if column.is_linked and column.publish.action not in ("keep", "drop"):
+        yield source.problem(
+            (*path, "publish"), "a pseudonym is kept or dropped whole", "Write `publish: keep` or `publish: drop`."
+        )
+    if column.type == "date" and column.disclosure == "quasi" and column.publish.action == "keep":
+        yield source.problem(
+            (*path, "publish"), "an exact quasi-identifying date would be published", "Write year_month or year."
+        )
+    for bound in ("minimum", "maximum"):
+        if getattr(column, bound) is not None and column.type not in _NUMBERS:
+            yield source.problem((*path, bound), f"a bound does not fit type {column.type}", "Remove it.")
+    if column.classification is not None:
+        codes = {code.code for code in column.classification.codes}
+        for word, code in column.values.items():
+            if code not in codes:
+                fix = f"Use a code of {column.classification.name}."
+                yield source.problem((*path, "values", word), "the word stands for a code that does not exist", fix)
+    elif column.values:
+        yield source.problem((*path, "values"), f"words do not fit type {column.type}", "Remove them, or give a classification.")
+
+
+def _contract_problems(
+    version: ContractVersion,
+    resolved: list[Column],
+    shared: SharedStandard,
+    columns: Mapping[str, Collection[str]],
+    source: YamlSource,
+    path: tuple[str | int, ...],
+) -> Iterator[Problem]:
+    """What does not fit inside one version."""
+    own = version.columns
+    for name in version.unit_key:
+        yield from _known(source, (*path, "unit_key"), "column", name, own)
+    for number, edit in enumerate(version.edits):
+        for side in (edit.left, edit.right):
+            yield from _known(source, (*path, "edits", number), "column", side, own)
+    for number, agreement in enumerate(version.agreements):
+        for name in (agreement.unit, *agreement.columns):
+            yield from _known(source, (*path, "agreements", number), "column", name, own)
+    for rule in version.rules:
+        yield from _known(source, (*path, "rules", rule), "rule", rule, shared.known_rules)
+    headers: dict[str, str] = {}
+    for column in resolved:
+        for header in (column.header, *column.aliases):
+            other = headers.setdefault(match_key_value(header) or "", column.name)
+            if other != column.name:
+                fix = "Give each header or alias to one column."
+                yield source.problem((*path, "columns", column.name, "header"), f"the column {other!r} has the same header", fix)
+        reference = column.references
+        if reference is not None:
+            where = (*path, "columns", column.name, "references")
+            yield from _known(source, (*where, "dataset"), "dataset", reference.dataset, columns)
+            if reference.dataset in columns:
+                yield from _known(source, (*where, "column"), "column", reference.column, columns[reference.dataset])
+
+
+def _type_changes(contracts: list[Contract], source: YamlSource) -> Iterator[Problem]:
+    """A column keeps its type through all versions, because a researcher reads them as one table."""
+    types: dict[str, tuple[str, str]] = {}
+    for number, contract in enumerate(contracts):
+        for column in contract.columns:
+            storage = "number" if column.type in _NUMBERS else "date" if column.type == "date" else "text"
+            first, version = types.setdefault(column.name, (storage, contract.version))
+            if first != storage:
+                fix = "Give the column with the new type a new name; a change of writing only belongs in `dates` or `values`."
+                yield source.problem(
+                    ("versions", number, "columns", column.name, "type"),
+                    f"was stored as {first} in version {version}",
+                    fix,
+                )

@@ -1,0 +1,83 @@
+"""The descriptor that comes with a delivery: Data Package v2 with the ministry's own properties. Here: its form only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mdlake.errors import DeliveryRefused
+
+__all__ = ["Descriptor"]
+
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")]
+_NEXT_STEP = "Write the descriptor as docs/delivery.md says, and send again."
+
+
+class _Part(BaseModel):
+    """Unknown properties are allowed in a descriptor: Data Package v2 has many that we do not read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Dialect(_Part):
+    delimiter: str = ","
+
+
+class _Resource(_Part):
+    path: _FileName
+    format: Literal["csv"]
+    encoding: Literal["utf-8"]
+    dialect: _Dialect = _Dialect()
+    bytes: int = Field(ge=0)
+    hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
+class _Properties(_Part):
+    organization: str
+    dataset: str
+    period: str
+    contract_version: str
+    declared_rows: int = Field(ge=0)
+    sequence: int = Field(ge=1)
+
+
+class Descriptor(_Part):
+    """What a sender says of one delivery."""
+
+    name: str
+    resources: tuple[_Resource, ...] = Field(min_length=1, max_length=1)
+    mdlake: _Properties
+
+    @classmethod
+    def read(cls, path: Path) -> Descriptor:
+        """Read a descriptor.
+
+        Raises:
+            DeliveryRefused: `unreadable_descriptor`; the message names the fields that are wrong, not what they hold.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            fields = sorted({_field(detail) for detail in error.errors(include_input=False, include_url=False)})
+            raise DeliveryRefused(
+                "unreadable_descriptor",
+                f"the descriptor is not right in: {', '.join(fields)}",
+                where=path.name,
+                next_step=_NEXT_STEP,
+            ) from None
+
+    @property
+    def resource(self) -> _Resource:
+        """The one data file."""
+        return self.resources[0]
+
+    @property
+    def key(self) -> str:
+        """`organization/dataset`."""
+        return f"{self.mdlake.organization}/{self.mdlake.dataset}"
+
+
+def _field(detail: Any) -> str:
+    return ".".join(str(part) for part in detail["loc"]) or "the file as a whole (no JSON object)"

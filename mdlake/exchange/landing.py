@@ -1,0 +1,225 @@
+"""The landing: where deliveries arrive, and where they move. A delivery moves, it never vanishes.
+
+A delivery is a data file and, written after it, its descriptor. Taking deliveries in looks at every descriptor of one
+organization, checks what can be known without reading rows, records the answer in the ledger, and moves both files to
+`accepted/` or `refused/`. A process killed in between leaves a state that the next one completes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from mdlake.config import Configuration, Contract
+from mdlake.errors import DeliveryRefused, MdlakeError
+from mdlake.exchange.csv_format import read_header
+from mdlake.exchange.descriptor import Descriptor
+from mdlake.layers import HeaderMatch, match_headers
+from mdlake.ledger import Delivery, Ledger
+
+__all__ = ["Landing", "Received"]
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of one delivery in this intake."""
+
+    delivery: Delivery
+    refusal: DeliveryRefused | None
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The landing of one installation."""
+
+    root: Path
+    configuration: Configuration
+    ledger: Ledger
+
+    def path(self, delivery: Delivery) -> Path:
+        """The data file of a recorded delivery."""
+        return self.root / delivery.organization / delivery.file_name
+
+    def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
+        """Take in every delivery of an organization that waits, by sequence.
+
+        Args:
+            at: the moment of arrival that the ledger records.
+        """
+        folder = self.root / organization
+        for part in (folder, folder / "accepted", folder / "refused"):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder / ".lock"):
+            return tuple(self._take_in(path, organization, at) for path in sorted(folder.glob("*.json")))
+
+    def refuse(self, delivery: Delivery, refusal: DeliveryRefused, at: datetime) -> None:
+        """Refuse a delivery that was accepted and turned out unreadable; its files move to `refused/`."""
+        folder = self.root / delivery.organization
+        with _locked(folder / ".lock"):
+            source = self.path(delivery)
+            refused = replace(
+                delivery,
+                state="refused",
+                reason=refusal.reason,
+                message=str(refusal),
+                file_name=f"refused/{source.name}",
+                received_at=at,
+            )
+            self.ledger.record_delivery(refused)
+            for path in (source, source.with_suffix(".json")):
+                if path.exists():
+                    path.rename(folder / "refused" / path.name)
+
+    def headers(self, delivery: Delivery, contract: Contract, separator: str) -> HeaderMatch:
+        """How the header line of a delivery fits the contract.
+
+        Raises:
+            DeliveryRefused: `missing_column`, `unknown_column`, `repeated_column`, or the file cannot be read.
+        """
+        return _check_headers(
+            self.path(delivery), contract, separator, _place(delivery.dataset, delivery.period, delivery.organization)
+        )
+
+    def _take_in(self, descriptor_path: Path, organization: str, at: datetime) -> Received:
+        digest, size = "", 0
+        descriptor: Descriptor | None = None
+        data = descriptor_path.with_suffix(".csv")
+        try:
+            descriptor = Descriptor.read(descriptor_path)
+            data = _data_file(descriptor_path, descriptor)
+            digest, size = _fingerprint(data)
+            self._check(descriptor, organization, data, digest, size)
+            refusal = None
+        except DeliveryRefused as error:
+            refusal = error
+        state, folder = ("refused", "refused") if refusal else ("accepted", "accepted")
+        digest = digest or _fingerprint(descriptor_path)[0]
+        name = f"{folder}/{descriptor_path.stem}.{digest[:12]}"
+        properties = descriptor.mdlake if descriptor else None
+        recorded = self.ledger.record_delivery(
+            Delivery(
+                organization=organization,
+                dataset=properties.dataset if properties else "",
+                period=properties.period if properties else "",
+                sequence=properties.sequence if properties else 0,
+                file_name=f"{name}.csv",
+                sha256=digest,
+                size_bytes=size,
+                declared_rows=properties.declared_rows if properties else None,
+                contract_version=properties.contract_version if properties else None,
+                received_at=at,
+                state=state,  # type: ignore[arg-type]
+                reason=refusal.reason if refusal else None,
+                message=str(refusal) if refusal else None,
+            )
+        )
+        root = self.root / organization
+        if data.exists() and data.parent == root:
+            data.rename(root / f"{name}.csv")
+        descriptor_path.rename(root / f"{name}.json")
+        return Received(recorded, refusal)
+
+    def _check(self, descriptor: Descriptor, organization: str, data: Path, digest: str, size: int) -> None:
+        """Everything that can be known without reading rows."""
+        said, resource = descriptor.mdlake, descriptor.resource
+        where = _place(said.dataset, said.period, said.organization)
+        if said.organization != organization:
+            raise DeliveryRefused(
+                "other_organization",
+                f"the descriptor names another organization than the folder {organization!r} that it came by",
+                where=where,
+                next_step="Send it by the folder of its own organization.",
+            )
+        try:
+            dataset = self.configuration.dataset(descriptor.key)
+            period = self.configuration.period(dataset, said.period)
+            contract = dataset.contract(period)
+        except MdlakeError as error:
+            raise DeliveryRefused("not_expected", error.what, where=where, next_step=error.next_step) from None
+        if said.contract_version != contract.version:
+            raise DeliveryRefused(
+                "contract_version",
+                f"written by contract {said.contract_version}; in {period} contract {contract.version} is in force",
+                where=where,
+                next_step=f"Write the file by contract {contract.version}.",
+            )
+        if size != resource.bytes or f"sha256:{digest}" != resource.hash:
+            raise DeliveryRefused(
+                "hash_mismatch",
+                f"the file has {size} bytes and is not the one that the descriptor describes ({resource.bytes} bytes)",
+                where=where,
+                next_step="Send the file again, complete, with a descriptor made from it.",
+            )
+        if resource.dialect.delimiter != dataset.file.separator:
+            raise DeliveryRefused(
+                "dialect",
+                "the separator is not the contract's",
+                where=where,
+                next_step=f"Separate fields by {dataset.file.separator!r}.",
+            )
+        _check_headers(data, contract, dataset.file.separator, where)
+
+
+def _place(dataset: str, period: str, organization: str) -> str:
+    return f"{organization}/{dataset} {period}"
+
+
+def _check_headers(path: Path, contract: Contract, separator: str, where: str) -> HeaderMatch:
+    match = match_headers(read_header(path, separator), contract)
+    version = f"contract {contract.version} of {where}"
+    if match.missing:
+        fix = f"Add {'it' if len(match.missing) == 1 else 'them'} with the header as {version} has it, and send again."
+        raise DeliveryRefused("missing_column", f"missing columns: {', '.join(match.missing)}", where=where, next_step=fix)
+    if match.unknown:
+        fix = f"Remove what {version} does not have, or have the contract changed first."
+        numbers = ", ".join(str(number) for number in match.unknown)
+        raise DeliveryRefused("unknown_column", f"unknown columns at position {numbers}", where=where, next_step=fix)
+    if match.repeated:
+        fix = "Send each column once."
+        raise DeliveryRefused("repeated_column", f"columns sent twice: {', '.join(match.repeated)}", where=where, next_step=fix)
+    return match
+
+
+def _data_file(descriptor_path: Path, descriptor: Descriptor) -> Path:
+    """The data file beside its descriptor, or where an intake that was killed has already moved it."""
+    data = descriptor_path.parent / descriptor.resource.path
+    if data.is_symlink() or (data.exists() and not data.is_file()):
+        raise DeliveryRefused(
+            "unreadable_file", "the data file is not a plain file", where=data.name, next_step="Send the file itself."
+        )
+    if not data.exists():
+        moved = descriptor.resource.hash.removeprefix("sha256:")[:12]
+        for folder in ("accepted", "refused"):
+            earlier = descriptor_path.parent / folder / f"{descriptor_path.stem}.{moved}.csv"
+            if earlier.is_file():
+                return earlier
+        raise DeliveryRefused(
+            "missing_file",
+            "the data file that the descriptor names did not come",
+            where=data.name,
+            next_step="Send both files again.",
+        )
+    return data
+
+
+def _fingerprint(path: Path) -> tuple[str, int]:
+    """SHA-256 and size in bytes of a file, read once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One intake of an organization at a time; the lock ends with the process that holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

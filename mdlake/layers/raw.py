@@ -1,0 +1,47 @@
+"""From the columns as the producer names them to the contract's names. Values are untouched: raw is what was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mdlake.config import Contract
+from mdlake.layers.columns import MALFORMED
+from mdlake.standard import match_key_value
+
+__all__ = ["MALFORMED", "HeaderMatch", "match_headers"]
+
+
+@dataclass(frozen=True)
+class HeaderMatch:
+    """How a delivery's header line fits a contract.
+
+    Attributes:
+        names: the contract's name of each delivered column, in the delivered order; None where there is none.
+        missing: contract columns that were not delivered, by their header.
+        unknown: positions (from 1) of delivered columns that the contract does not have.
+        repeated: contract columns that were delivered more than once.
+        by_alias: how many columns came under another header than the contract's own.
+    """
+
+    names: tuple[str | None, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[int, ...]
+    repeated: tuple[str, ...]
+    by_alias: int
+
+
+def match_headers(headers: Sequence[str], contract: Contract) -> HeaderMatch:
+    """Match headers to columns by meaning: letters, digits, spaces and half-spaces folded."""
+    own = {match_key_value(column.header): column.name for column in contract.columns}
+    aliases = {match_key_value(alias): column.name for column in contract.columns for alias in column.aliases}
+    keys = [match_key_value(header) for header in headers]
+    names = tuple(own.get(key) or aliases.get(key) for key in keys)
+    found = [name for name in names if name is not None]
+    return HeaderMatch(
+        names=names,
+        missing=tuple(column.header for column in contract.columns if column.name not in found),
+        unknown=tuple(number for number, name in enumerate(names, start=1) if name is None),
+        repeated=tuple(sorted({name for name in found if found.count(name) > 1})),
+        by_alias=sum(1 for key, name in zip(keys, names, strict=True) if name is not None and key not in own),
+    )

@@ -1,0 +1,109 @@
+"""What the ledger records, as frozen values: a delivery that came, a verdict on a partition.
+
+Here: the values, their one JSON form and their one text form of time. Not here: how they are stored, nor
+any cell value; a message or a result holds counts, names and codes only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+__all__ = ["Delivery", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
+
+State = Literal["accepted", "refused"]
+Outcome = Literal["passed", "passed_with_warnings", "refused"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file that an organization delivered for one dataset and period, taken in or not.
+
+    `sequence` counts the deliveries of a period, `reason` is the code of a refusal, `message` its text for
+    the producer, `received_at` has a time zone. The ledger gives `delivery_id`.
+    """
+
+    organization: str
+    dataset: str
+    period: str
+    sequence: int
+    file_name: str
+    sha256: str
+    size_bytes: int
+    declared_rows: int | None
+    contract_version: str | None
+    received_at: datetime
+    state: State
+    reason: str | None = None
+    message: str | None = None
+    delivery_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the four principles found on one content of one partition of a layer.
+
+    `inputs` names the content ids of all that the rules read; `results` has a JSON object per rule, with
+    its counts. `confirmed_at` is the last time that the same inputs gave the same verdict (None before it
+    is recorded: then `decided_at` stands for it). The ledger gives `verdict_id`.
+    """
+
+    layer: str
+    organization: str
+    dataset: str
+    period: str
+    content_id: str
+    inputs: Mapping[str, str]
+    contract_version: str
+    rule_version: str
+    outcome: Outcome
+    results: tuple[Mapping[str, object], ...]
+    run_id: str
+    decided_at: datetime
+    confirmed_at: datetime | None = None
+    verdict_id: int | None = None
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of what determines the verdict: same identity, same verdict."""
+        partition = ("layer", "organization", "dataset", "period")
+        determined_by = (*partition, "content_id", "inputs", "contract_version", "rule_version")
+        text = canonical_json({name: getattr(self, name) for name in determined_by})
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """The one JSON text of `value`: keys in code point order, no spaces, no escapes but those JSON asks for.
+
+    For text, whole numbers, booleans and null it is RFC 8785, as long as keys stay in the basic plane. Raises
+    TypeError for what JSON cannot hold or a key that is not text, and ValueError for NaN and infinities.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        # json would write the key 1 as "1", after it sorted it as a number: read back, the order is another.
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key of a JSON object is text")
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def moment_text(at: datetime) -> str:
+    """UTC ISO-8601 text of one width, sorting as time does. Raises ValueError if `at` has no time zone."""
+    if at.tzinfo is None:
+        raise ValueError("a moment in the ledger needs a time zone")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def moment(text: str) -> datetime:
+    """The time that `moment_text` wrote. Raises ValueError for any other text."""
+    at = datetime.fromisoformat(text)
+    if moment_text(at) != text:
+        raise ValueError("this is not the ledger's form of a moment")
+    return at

@@ -1,0 +1,126 @@
+"""The tables of the ledger, as they are at the latest migration.
+
+Here: schema only. A moment is stored as UTC ISO-8601 text of one width
+(`2024-06-01T08:30:00.000000+00:00`), which sorts and compares the same in SQLite and PostgreSQL; JSON is
+stored as canonical text, because it is hashed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    column,
+    table,
+)
+
+__all__ = [
+    "HEAD",
+    "audit_checkpoints",
+    "audit_entries",
+    "deliveries",
+    "metadata",
+    "pins",
+    "schema_version",
+    "verdicts",
+]
+
+HEAD = "0001"
+"""The migration that these tables are at."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+schema_version = table("alembic_version", column("version_num", String))
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Integer, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("declared_rows", BigInteger),
+    Column("contract_version", Text),
+    Column("received_at", String(32), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("message", Text),
+    CheckConstraint("state IN ('accepted', 'refused')", name="state"),
+    UniqueConstraint("organization", "dataset", "period", "sha256", name="uq_deliveries_file"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("verdict_id", Integer, primary_key=True),
+    Column("identity", String(64), nullable=False),
+    Column("layer", Text, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("content_id", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("rule_version", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("results", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("decided_at", String(32), nullable=False),
+    Column("confirmed_at", String(32), nullable=False),
+    CheckConstraint("outcome IN ('passed', 'passed_with_warnings', 'refused')", name="outcome"),
+    UniqueConstraint("identity", name="uq_verdicts_identity"),
+    Index("ix_verdicts_latest", "layer", "organization", "dataset", "period", "confirmed_at", "verdict_id"),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("pin_id", Integer, primary_key=True),
+    Column("table_name", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("pinned_at", String(32), nullable=False),
+    UniqueConstraint("table_name", "version", "reason", name="uq_pins_version"),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("previous_hash", name="uq_audit_entries_previous_hash"),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("checkpoint_id", Integer, primary_key=True),
+    Column("seq", Integer, ForeignKey("audit_entries.seq"), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("signature", Text, nullable=False),
+)

@@ -1,0 +1,45 @@
+"""The one place where definitions are put together, for either code location, with overrides for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
+from mdlake.pipeline.checks import layer_checks
+from mdlake.pipeline.handover import handover_sensor
+from mdlake.pipeline.naming import asset_key, job_name
+from mdlake.steps import House
+
+__all__ = ["build_definitions"]
+
+
+def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
+    """All definitions of a room.
+
+    Args:
+        house: the installation seen from the room; a test gives one of its own.
+        loggers: instead of Dagster's own console logger; events are kept in the instance all the same.
+    """
+    configuration, room = house.configuration, house.room
+    datasets = tuple(configuration.datasets.values())
+    jobs = [
+        dg.define_asset_job(
+            job_name(room, dataset),
+            selection=dg.AssetSelection.assets(*(asset_key(layer, dataset) for layer in ROOM_LAYERS[room])),
+            description=f"{dataset.file.label.en}: {', '.join(ROOM_LAYERS[room])} of one period · {dataset.file.label.fa}",
+            tags={"organization": dataset.organization, "room": room},
+        )
+        for dataset in datasets
+    ]
+    return dg.Definitions(
+        assets=[layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]],
+        asset_checks=[layer_checks(configuration, dataset, layer) for dataset in datasets for layer in ROOM_LAYERS[room]],
+        jobs=jobs,
+        sensors=[handover_sensor(configuration, jobs)] if room == "research" else [],
+        resources={"house": house},
+        # one process per run: an empty four-layer run costs about 1 s this way, several with a process per step
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )

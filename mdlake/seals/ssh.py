@@ -1,0 +1,465 @@
+"""OpenSSH signatures: an office signs with its own SSH key, and anyone checks with ``ssh-keygen -Y verify``.
+
+Here: making and loading a signing key, signing, verifying, and the ``allowed_signers`` list. Not here: what
+the signed file means. Sources: OpenSSH PROTOCOL.sshsig and ssh-keygen(1), ALLOWED SIGNERS.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import os
+import re
+import shlex
+import stat
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+    load_ssh_public_key,
+)
+
+from mdlake.errors import KeyRefused, SealError
+
+__all__ = [
+    "AllowedSigner",
+    "AllowedSigners",
+    "SigningKey",
+    "generate_signing_key",
+    "load_signing_key",
+    "sign",
+    "signer_of",
+    "verify",
+]
+
+_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+_MAGIC = b"SSHSIG"
+_VERSION = (1).to_bytes(4, "big")
+_LINE_WIDTH = 70
+_KEY_TYPES = ("ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa")
+_SMALLEST_RSA = 2048
+_TOKEN = re.compile(r'((?:"(?:\\"|[^"])*"|[^\s"])+)(?:[ \t]+|$)')
+_OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:\\"|[^"])*)")?(,(?=.)|$)')
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)", re.ASCII)
+
+
+# The signing key
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """An Ed25519 private key. Its text form shows the public half only."""
+
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public_line(self) -> str:
+        """``ssh-ed25519 AAAA…``: what an ``allowed_signers`` line ends with."""
+        return self.private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def generate_signing_key(path: Path, comment: str) -> SigningKey:
+    """Make a new key: an OpenSSH private key file at `path`, owner-only from the first byte, and `path`.pub.
+
+    Folders that are absent are made owner-only. Raises KeyRefused if either file is already there.
+    """
+    if "\n" in comment or "\r" in comment:
+        raise ValueError("the comment of a key is one line")
+    for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    public = path.with_name(path.name + ".pub")
+    key = SigningKey(Ed25519PrivateKey.generate())
+    secret = key.private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    for file in (path, public):
+        if os.path.lexists(file):
+            raise _already_there(file)
+    _write_new(path, secret, 0o600)
+    _write_new(public, f"{key.public_line} {comment}".rstrip().encode() + b"\n", 0o644)
+    return key
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        raise _already_there(path) from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _already_there(path: Path) -> KeyRefused:
+    return KeyRefused(
+        "a file is already there, and a key is never written over",
+        where=str(path),
+        next_step="Choose another name, or move the old key away first.",
+    )
+
+
+def load_signing_key(path: Path) -> SigningKey:
+    """The Ed25519 key of an OpenSSH private key file.
+
+    Raises KeyRefused if the file is absent, a symbolic link, not a regular file, another account's, open to
+    group or others, or not an Ed25519 key without a passphrase.
+    """
+    secret = _read_owner_only(path)
+    try:
+        private = load_ssh_private_key(secret, password=None)
+    except TypeError:
+        raise KeyRefused(
+            "this key asks for a passphrase, which an unattended run cannot answer",
+            where=str(path),
+            next_step="Sign by hand with `ssh-keygen -Y sign`, or make a key without a passphrase.",
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        private = None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise KeyRefused(
+            "this is not an Ed25519 private key in OpenSSH form",
+            where=str(path),
+            next_step="Make one with `ssh-keygen -t ed25519`.",
+        )
+    return SigningKey(private)
+
+
+def _read_owner_only(path: Path) -> bytes:
+    # Checked on the open descriptor, so that the file cannot be exchanged between the check and the reading.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        link = error.errno == errno.ELOOP
+        what = "this is a symbolic link" if link else f"the key cannot be opened ({error.strerror})"
+        raise KeyRefused(what, where=str(path), next_step="Give the path of the key file itself.") from None
+    try:
+        _require_owner_only(os.fstat(descriptor), path)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _require_owner_only(status: os.stat_result, path: Path) -> None:
+    quoted = shlex.quote(str(path))
+    if not stat.S_ISREG(status.st_mode):
+        what, next_step = "this is not a regular file", "Give the path of the key file itself."
+    elif status.st_uid != os.geteuid():
+        what = "the key belongs to another account"
+        next_step = f"Run as its owner, or: chown {os.geteuid()} {quoted} && chmod 600 {quoted}"
+    elif status.st_mode & 0o077:
+        what = f"the key is open to group or others (mode {stat.S_IMODE(status.st_mode):04o})"
+        next_step = f"Run: chmod 600 {quoted}"
+    else:
+        return
+    raise KeyRefused(what, where=str(path), next_step=next_step)
+
+
+# Who may sign
+
+
+@dataclass(frozen=True)
+class AllowedSigner:
+    """One line of an ``allowed_signers`` list. `principals` and `namespaces` are OpenSSH pattern lists."""
+
+    principals: str
+    public_key: bytes
+    namespaces: str | None
+    valid_after: datetime | None
+    valid_before: datetime | None
+    line: int
+
+    def refusal(self, namespace: str, at: datetime) -> str | None:
+        """Why this key may not sign in `namespace` at that time, or None if it may."""
+        if self.namespaces is not None and not _matches(namespace, self.namespaces):
+            return f"the key of line {self.line} may not sign in the namespace {namespace!r}"
+        if self.valid_after is not None and at < self.valid_after:
+            return f"the key of line {self.line} is valid only from {self.valid_after.isoformat()}"
+        if self.valid_before is not None and at > self.valid_before:
+            return f"the key of line {self.line} expired at {self.valid_before.isoformat()}"
+        return None
+
+
+@dataclass(frozen=True)
+class AllowedSigners:
+    """Who may sign, in what namespace, and when: an ``allowed_signers`` file."""
+
+    signers: tuple[AllowedSigner, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> AllowedSigners:
+        """Read lines of ``principals [options] keytype base64-key [comment]``; ``#`` opens a comment line.
+
+        Options: ``namespaces="…"``, ``valid-after="…"``, ``valid-before="…"``; a time is YYYYMMDD or
+        YYYYMMDDHHMM[SS], in UTC with a final Z, else in the machine's zone. Raises SealError naming the first
+        line that cannot be used: unlike OpenSSH, one bad line refuses the whole list, because half a list is
+        not what was approved.
+        """
+        lines = [(number, line.strip(" \t\r")) for number, line in enumerate(text.split("\n"), start=1)]
+        return cls(tuple(_signer(line, number) for number, line in lines if line and not line.startswith("#")))
+
+
+def _signer(line: str, number: int) -> AllowedSigner:
+    principals, rest = _next_token(line, number)
+    kind, rest = _next_token(rest, number)
+    options: dict[str, str] = {}
+    if "=" in kind:
+        options = _options(kind, number)
+        kind, rest = _next_token(rest, number)
+    after, before = (_time(options.get(name), number) for name in ("valid-after", "valid-before"))
+    if after is not None and before is not None and before <= after:
+        raise _bad_line(number, "valid-before is not after valid-after")
+    return AllowedSigner(
+        principals=principals.strip('"'),
+        public_key=_public_key_bytes(kind, _next_token(rest, number)[0], number),
+        namespaces=options.get("namespaces"),
+        valid_after=after,
+        valid_before=before,
+        line=number,
+    )
+
+
+def _next_token(text: str, number: int) -> tuple[str, str]:
+    found = _TOKEN.match(text)
+    if found is None:
+        raise _bad_line(number, "the form is: principals [options] keytype base64-key")
+    return found[1], text[found.end() :]
+
+
+def _options(text: str, number: int) -> dict[str, str]:
+    options: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = _OPTION.match(text, position)
+        if found is None:
+            raise _bad_line(number, 'an option has the form name="value"')
+        name, value = found[1].lower(), found[2]
+        if name not in ("namespaces", "valid-after", "valid-before") or value is None:
+            raise _bad_line(number, f"option {name!r} is not one of namespaces, valid-after, valid-before with a value")
+        if name in options:
+            raise _bad_line(number, f"option {name} stands twice")
+        options[name] = value.replace('\\"', '"')
+        position = found.end()
+    return options
+
+
+def _time(text: str | None, number: int) -> datetime | None:
+    if text is None:
+        return None
+    found = _TIME.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (local, as ssh-keygen has it)
+        return moment.replace(tzinfo=UTC) if found[7] else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _bad_line(number, "a time has the form YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z]") from None
+
+
+def _public_key_bytes(kind: str, encoded: str, number: int) -> bytes:
+    if kind not in _KEY_TYPES:
+        raise _bad_line(number, f"keys of type {kind!r} cannot be used; known: {', '.join(_KEY_TYPES)}")
+    try:
+        wire = base64.b64decode(encoded, validate=True)
+        key = load_ssh_public_key(f"{kind} {encoded}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise _bad_line(number, "the public key is damaged") from None
+    if isinstance(key, RSAPublicKey) and key.key_size < _SMALLEST_RSA:
+        raise _bad_line(number, f"an RSA key needs {_SMALLEST_RSA} bits or more")
+    return wire
+
+
+def _bad_line(number: int, what: str) -> SealError:
+    return SealError(what, where=f"allowed signers, line {number}", next_step="See ssh-keygen(1), ALLOWED SIGNERS.")
+
+
+def _matches(name: str, patterns: str) -> bool:
+    """A pattern list of ssh_config(5): ``*``, ``?``, and ``!``, whose match refuses the name."""
+    matched = False
+    for pattern in patterns.split(","):
+        body = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in pattern.removeprefix("!"))
+        if re.fullmatch(body, name, re.DOTALL):
+            if pattern.startswith("!"):
+                return False
+            matched = True
+    return matched
+
+
+# Signing and verifying
+
+
+@dataclass(frozen=True)
+class _Signature:
+    public_key: bytes
+    namespace: bytes
+    hash_name: bytes
+    algorithm: bytes
+    value: bytes
+
+
+def sign(message: bytes, key: SigningKey, namespace: str) -> str:
+    """The armored SSHSIG of `message`, hashed with SHA-512. `namespace` says what the signature is for.
+
+    Raises SealError if the namespace is empty, which the format forbids.
+    """
+    if not namespace:
+        raise SealError("a signature needs a namespace", next_step="Name what the signature is for.")
+    value = key.private.sign(_signed_data(message, namespace.encode(), b"sha512"))
+    public_key = base64.b64decode(key.public_line.split()[1])
+    fields = (public_key, namespace.encode(), b"", b"sha512", _string(b"ssh-ed25519") + _string(value))
+    return _armor(_MAGIC + _VERSION + b"".join(map(_string, fields)), _LINE_WIDTH)
+
+
+def verify(message: bytes, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime) -> None:
+    """Return if `principal` signed `message` in `namespace` with a key that was allowed at the time `at`.
+
+    Raises SealError saying which of these does not hold, and ValueError if `at` has no time zone.
+    """
+    candidates = tuple(signer for signer in allowed.signers if _matches(principal, signer.principals))
+    if not candidates:
+        raise SealError(
+            "nobody of this name may sign",
+            where=principal,
+            next_step="Add a line for it to the allowed signers.",
+        )
+    _verified_signer(message, signature, candidates, namespace, at, where=principal)
+
+
+def signer_of(message: bytes, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
+    """The principals of the line whose key signed `message`, where any allowed signer may have signed it.
+
+    Raises SealError if none did, and ValueError if `at` has no time zone.
+    """
+    return _verified_signer(message, signature, allowed.signers, namespace, at, where="signature").principals
+
+
+def _verified_signer(
+    message: bytes,
+    signature: str,
+    candidates: tuple[AllowedSigner, ...],
+    namespace: str,
+    at: datetime,
+    *,
+    where: str,
+) -> AllowedSigner:
+    if at.tzinfo is None:
+        raise ValueError("the time of verification needs a time zone")
+    parsed = _parse(signature)
+    if parsed.namespace != namespace.encode():
+        raise SealError(
+            f"the signature was not made for {namespace!r}",
+            where=where,
+            next_step=f"Sign again with -n {namespace}.",
+        )
+    with_its_key = [signer for signer in candidates if signer.public_key == parsed.public_key]
+    if not with_its_key:
+        raise SealError(
+            "the key of the signature is not an allowed one",
+            where=where,
+            next_step="Sign with the key in the allowed signers, or have the new key added there.",
+        )
+    refusals = [signer.refusal(namespace, at) for signer in with_its_key]
+    if None not in refusals:
+        raise SealError(str(refusals[0]), where=where, next_step="Sign with a key that is allowed for this.")
+    try:
+        _verify_value(parsed, _signed_data(message, parsed.namespace, parsed.hash_name))
+    except InvalidSignature:
+        raise SealError(
+            "the signature does not hold: the file or the signature was changed after signing",
+            where=where,
+            next_step="Fetch both again from the signer, or have it signed again.",
+        ) from None
+    return with_its_key[refusals.index(None)]
+
+
+def _verify_value(signature: _Signature, data: bytes) -> None:
+    """Raises InvalidSignature, or SealError if the algorithm does not belong to the key."""
+    kind = _strings(signature.public_key)[0]
+    key = load_ssh_public_key(kind + b" " + base64.b64encode(signature.public_key))
+    match key, signature.algorithm:
+        case Ed25519PublicKey(), b"ssh-ed25519":
+            key.verify(signature.value, data)
+        case EllipticCurvePublicKey(), b"ecdsa-sha2-nistp256":
+            r, s = (int.from_bytes(part, "big", signed=True) for part in _strings(signature.value, count=2))
+            key.verify(encode_dss_signature(r, s), data, ECDSA(SHA256()))
+        case RSAPublicKey(), b"rsa-sha2-256":
+            key.verify(signature.value, data, PKCS1v15(), SHA256())
+        case RSAPublicKey(), b"rsa-sha2-512":
+            key.verify(signature.value, data, PKCS1v15(), SHA512())
+        case _:
+            raise _malformed()
+
+
+def _signed_data(message: bytes, namespace: bytes, hash_name: bytes) -> bytes:
+    digest = hashlib.new(hash_name.decode(), message).digest()
+    return _MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
+
+
+def _parse(armored: str) -> _Signature:
+    blob = _dearmor(armored)
+    head = _MAGIC + _VERSION
+    if not blob.startswith(head):
+        raise _malformed()
+    public_key, namespace, reserved, hash_name, signature = _strings(blob[len(head) :], count=5)
+    # OpenSSH ignores the reserved field. Nothing is defined for it, so a signature that fills it was changed.
+    if reserved or hash_name not in (b"sha256", b"sha512"):
+        raise _malformed()
+    algorithm, value = _strings(signature, count=2)
+    return _Signature(public_key, namespace, hash_name, algorithm, value)
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
+def _strings(data: bytes, count: int | None = None) -> list[bytes]:
+    """The length-prefixed strings (RFC 4251) that `data` consists of; SealError if there is more in it."""
+    found, position = [], 0
+    while position < len(data):
+        start = position + 4
+        position = start + int.from_bytes(data[position:start], "big")
+        found.append(data[start:position])
+    if position != len(data) or not found or (count is not None and len(found) != count):
+        raise _malformed()
+    return found
+
+
+def _armor(blob: bytes, width: int) -> str:
+    text = base64.b64encode(blob).decode()
+    lines = [text[start : start + width] for start in range(0, len(text), width)]
+    return "\n".join((_BEGIN, *lines, _END, ""))
+
+
+def _dearmor(armored: str) -> bytes:
+    # Writers wrap at 70 (ssh-keygen) or 76 (the norm), so the width of the first line is theirs to choose.
+    # All else has one form only: a signature that was changed in any way is refused.
+    body = armored.split("\n")[1:-2] or [""]
+    try:
+        blob = base64.b64decode("".join(body), validate=True)
+    except ValueError:
+        raise _malformed() from None
+    if not body[0] or _armor(blob, len(body[0])) != armored:
+        raise _malformed()
+    return blob
+
+
+def _malformed() -> SealError:
+    return SealError(
+        "this is not an SSH signature, or it was changed",
+        where="signature",
+        next_step="Make it with `ssh-keygen -Y sign`, and pass it on unchanged, line ends included.",
+    )

@@ -1,0 +1,43 @@
+"""The steps of the way: each makes one layer of one dataset-month, or judges it. What reads, transforms, writes and records.
+
+Here meet the pure layers and rules, the lake, the ledger, the gate and the keys. Not here: Dagster, which only wraps
+these steps, and the command.
+"""
+
+from __future__ import annotations
+
+from mdlake.steps.handover import handover_due
+from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, House, Room, Run, open_house, prepare
+from mdlake.steps.judge import Judgement, failure_text, judge
+from mdlake.steps.made import Made
+from mdlake.steps.maintenance import Maintained, maintain
+from mdlake.steps.pseudonymized import make_pseudonymized
+from mdlake.steps.published import make_published
+from mdlake.steps.raw import make_raw
+from mdlake.steps.standardized import make_standardized
+from mdlake.steps.status import PartitionStatus, due_partitions, partition_statuses
+
+__all__ = [
+    "CHECKPOINT_KEY",
+    "KEY_FILE",
+    "LAYER_BELOW",
+    "House",
+    "Judgement",
+    "Made",
+    "Maintained",
+    "PartitionStatus",
+    "Room",
+    "Run",
+    "due_partitions",
+    "failure_text",
+    "handover_due",
+    "judge",
+    "maintain",
+    "make_pseudonymized",
+    "make_published",
+    "make_raw",
+    "make_standardized",
+    "open_house",
+    "partition_statuses",
+    "prepare",
+]

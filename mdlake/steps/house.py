@@ -1,0 +1,165 @@
+"""One installation as a step sees it: configuration, zones, ledger, gate, keys and clock, from one room.
+
+The research room has no way to the secure zone, the landing or the keys: asking for them raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from mdlake.config import Configuration, Contract, Dataset, Home, load_configuration
+from mdlake.errors import MdlakeError
+from mdlake.exchange import Landing
+from mdlake.governance import Gate, LedgerGate, Passage
+from mdlake.lake import Retention, Table, Zone
+from mdlake.layers import layer_order
+from mdlake.ledger import Ledger
+from mdlake.principles import RULES, rules_version
+from mdlake.pseudonyms import InProcessKeyedHash, KeyedHash, KeyFile, KeyUse
+from mdlake.seals import generate_signing_key
+from mdlake.standard import Period
+
+__all__ = ["BATCH_ROWS", "CHECKPOINT_KEY", "KEY_FILE", "LAYER_BELOW", "House", "Room", "Run", "open_house", "prepare"]
+
+Room = Literal["secure", "research"]
+
+BATCH_ROWS = 1_000_000
+"""Rows in memory at a time, and in one Parquet file."""
+
+LAYER_BELOW = {"standardized": "raw", "pseudonymized": "standardized", "published": "pseudonymized"}
+_ZONE_OF = {
+    "raw": "secure",
+    "standardized": "secure",
+    "quarantine": "secure",
+    "pseudonymized": "research",
+    "published": "research",
+}
+KEY_FILE = "keyring.json"
+CHECKPOINT_KEY = "checkpoint_ed25519"
+
+
+@dataclass(frozen=True)
+class Run:
+    """On whose behalf a step works: the run's id goes into commits, verdicts and the audit."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class House:
+    """See the module. `now` is the only clock of the steps."""
+
+    home: Home
+    configuration: Configuration
+    room: Room
+    ledger: Ledger
+    gate: Gate
+    now: Callable[[], datetime]
+
+    def zone(self, name: str) -> Zone:
+        """A zone's tables.
+
+        Raises:
+            MdlakeError: the research room asks for the secure zone.
+        """
+        self._require_right(name == "secure", f"the {name} zone")
+        retention = self.configuration.standard.zones[name]  # type: ignore[index]
+        return Zone(
+            name,
+            self.home.zone(name),
+            Retention(retention.log_retention_days, retention.file_retention_days),
+            owner_only=name == "secure",
+        )
+
+    def table(self, layer: str, dataset: Dataset, contract: Contract) -> Table:
+        """The table of a layer (or of the `quarantine`) of a dataset."""
+        return self.zone(_ZONE_OF[layer]).table(layer, dataset.key, layer_order(contract, layer))
+
+    @property
+    def landing(self) -> Landing:
+        """The landing; only the secure room has it."""
+        self._require_right(True, "the landing")
+        return Landing(self.home.landing, self.configuration, self.ledger)
+
+    @cached_property
+    def keyed_hash(self) -> KeyedHash:
+        """The keyed hash; only the secure room has it. Every use becomes an entry of the audit log."""
+        self._require_right(True, "the keys")
+
+        def report(use: KeyUse) -> None:
+            details = {"path": use.path, "epoch": use.epoch, "count": use.count, "run": use.run}
+            self.ledger.audit.append("mdlake", "key.used", details, self.now())
+
+        return InProcessKeyedHash(KeyFile(self.home.keys / KEY_FILE), report)
+
+    def passage(self, layer: str, dataset: Dataset, contract: Contract, period: Period) -> Passage:
+        """The wish to make a layer of a partition from the layer below as it is now."""
+        source = LAYER_BELOW[layer]
+        state = self.table(source, dataset, contract).state(period.key)
+        organization = self.configuration.organizations[dataset.organization]
+        return Passage(
+            layer=layer,
+            source=source,
+            organization=dataset.organization,
+            dataset=dataset.name,
+            period=period.key,
+            content_id=state.content_id if state else None,
+            rule_version=rules_version(contract),
+            producer=organization.label.en,
+        )
+
+    def _require_right(self, secure: bool, what: str) -> None:
+        if secure and self.room != "secure":
+            raise MdlakeError(
+                f"the research room has no right on {what}",
+                where="house",
+                next_step="Run this step in the secure code location.",
+            )
+
+
+def open_house(home: Home, room: Room, now: Callable[[], datetime]) -> House:
+    """The house of an installation, seen from a room. Connects to nothing and reads nothing but the configuration.
+
+    Raises:
+        ConfigurationError: the configuration has problems.
+    """
+    ledger = Ledger(home.ledger_url)
+    return House(home, load_configuration(home.config, RULES), room, ledger, LedgerGate(ledger), now)
+
+
+def prepare(home: Home, now: datetime) -> tuple[str, ...]:
+    """Make the folders, the ledger and the keys of an installation where they are missing; what is there stays.
+
+    Returns:
+        What was made, in words.
+
+    Raises:
+        KeyRefused: there is a key file that others can read.
+    """
+    made = []
+    folders = [(home.root, 0o755), (home.control, 0o700), (home.landing, 0o700), (home.outbox, 0o700), (home.keys, 0o700)]
+    folders += [(Path(url), mode) for url, mode in ((home.secure, 0o700), (home.research, 0o755)) if "://" not in url]
+    for folder, mode in folders:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, mode=mode)
+            made.append(str(folder))
+    Ledger(home.ledger_url).upgrade()
+    key_file = KeyFile(home.keys / KEY_FILE)
+    if key_file.path.exists():
+        key_file.read()
+    else:
+        key_file.create(now.isoformat())
+        made.append(str(key_file.path))
+    signing_key = home.keys / CHECKPOINT_KEY
+    if not signing_key.exists():
+        generate_signing_key(signing_key, "checkpoints")
+        public = signing_key.with_name(signing_key.name + ".pub").read_text(encoding="ascii").split()
+        allowed = f'checkpoints namespaces="mdlake-checkpoint" {public[0]} {public[1]}\n'
+        (home.control / "allowed_signers").write_text(allowed, encoding="ascii")
+        made.append(str(signing_key))
+    return tuple(made)
