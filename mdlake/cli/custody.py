@@ -55,15 +55,18 @@ def log() -> None:
 
 
 def write_checkpoint() -> Path:
-    """Sign the head of the audit log; the file belongs in another office's hands."""
+    """Sign the head of the audit log, unless it is signed; the file belongs in another office's hands."""
     from mdlake.seals import load_signing_key
     from mdlake.steps import CHECKPOINT_KEY
 
     home = current_home()
     ledger = installed_house("secure").ledger
-    checkpoint = ledger.audit.checkpoint(load_signing_key(home.keys / CHECKPOINT_KEY), now())
     folder = home.control / "checkpoints"
     folder.mkdir(exist_ok=True, mode=0o700)
+    head = ledger.audit.head()
+    if head is not None and (folder / f"{head.seq}.json").exists():
+        return folder / f"{head.seq}.json"
+    checkpoint = ledger.audit.checkpoint(load_signing_key(home.keys / CHECKPOINT_KEY), now())
     return checkpoint.write(folder)
 
 
@@ -71,7 +74,9 @@ def write_checkpoint() -> Path:
 def checkpoint() -> None:
     """Sign the head of the log; give the two files to another office."""
     path = write_checkpoint()
-    console.print(f"signed {path} and {path}.sig: hand a copy of both to another office", highlight=False, soft_wrap=True)
+    console.print(
+        f"the head is signed in {path} and {path}.sig: hand a copy of both to another office", highlight=False, soft_wrap=True
+    )
 
 
 @log.command("verify")
@@ -103,7 +108,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
             }
         )
     else:
+        head = report.head.hash[:16] if report.head else "-"
         console.print(
-            f"the log holds: {report.entries} entries, {report.checkpoints_checked} checkpoints, head {report.head.hash[:16] if report.head else '-'}",
-            highlight=False,
+            f"the log holds: {report.entries} entries, {report.checkpoints_checked} checkpoints, head {head}", highlight=False
         )

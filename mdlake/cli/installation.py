@@ -68,8 +68,9 @@ def check(as_json: bool) -> None:
         if configuration is not None:
             versions = sum(len(dataset.versions) for dataset in configuration.datasets.values())
             console.print(
-                f"{folder.name}: right. {len(configuration.organizations)} organizations, {len(configuration.datasets)} datasets, "
-                f"{versions} contract versions, {len(configuration.classifications)} classifications.",
+                f"{folder.name}: right. {len(configuration.organizations)} organizations, "
+                f"{len(configuration.datasets)} datasets, {versions} contract versions, "
+                f"{len(configuration.classifications)} classifications.",
                 highlight=False,
             )
     if problems:
@@ -115,4 +116,5 @@ def ui(port: int) -> None:
     environment = {**os.environ, **home.environment()}
     dagster = str(Path(sys.executable).with_name("dagster"))
     console.print(f"Dagster on http://127.0.0.1:{port} (stop it with Ctrl-C)", highlight=False)
-    os.execve(dagster, [dagster, "dev", "--workspace", str(workspace), "--host", "127.0.0.1", "--port", str(port)], environment)
+    arguments = [dagster, "dev", "--workspace", str(workspace), "--host", "127.0.0.1", "--port", str(port)]
+    os.execve(dagster, arguments, environment)  # noqa: S606 - Dagster takes this process's place, no shell is wanted

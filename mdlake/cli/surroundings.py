@@ -58,10 +58,12 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table that fits the terminal."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         numeric = column in {"rows", "delivered", "standardized", "quarantined", "duplicates", "published", "count"}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column in {"period", "state"})
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column == "period")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    console.print(table, "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mdlake.cli.surroundings import as_json_option, chosen, console, current_home, installed_house, print_json, print_table
+from mdlake.errors import DeliveryRefused
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
@@ -79,20 +80,28 @@ def run(datasets: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> N
     """Take deliveries through the four layers.
 
     Without arguments: every dataset and period with a delivery that was not taken through yet. DATASETS are named
-    organization/dataset. The runs appear in the Dagster UI; a month that is refused blocks no other, and makes the exit
-    status 1.
+    organization/dataset. The runs appear in the Dagster UI; a month or a delivery that is refused blocks no other, and
+    makes the exit status 1.
     """
-    statuses = run_partitions(datasets, periods, quiet=as_json)
+    statuses, refusals = run_partitions(datasets, periods, quiet=as_json)
+    for refusal in refusals:
+        click.echo(f"refused {refusal}", err=True)
     if as_json:
         print_json([status.as_json() for status in statuses])
     else:
         print_statuses(statuses)
-    if any(status.state != "published" for status in statuses):
+    if refusals or any(status.state != "published" for status in statuses):
         sys.exit(1)
 
 
-def run_partitions(datasets: tuple[str, ...], periods: tuple[str, ...], *, quiet: bool = False) -> tuple[PartitionStatus, ...]:
-    """Run the jobs of both locations for the chosen partitions, in this process; returns how they stand afterwards."""
+def run_partitions(
+    datasets: tuple[str, ...], periods: tuple[str, ...], *, quiet: bool = False
+) -> tuple[tuple[PartitionStatus, ...], tuple[DeliveryRefused, ...]]:
+    """Run the jobs of both locations for the chosen partitions, in this process.
+
+    Returns:
+        How the partitions stand afterwards, and the deliveries that were refused on the way in.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from mdlake.pipeline.local_runs import LocalRuns
@@ -100,10 +109,11 @@ def run_partitions(datasets: tuple[str, ...], periods: tuple[str, ...], *, quiet
 
     house = installed_house("secure")
     wanted = chosen(house, datasets)
-    for organization in sorted({dataset.organization for dataset in wanted}):
-        for received in house.landing.take_in(organization, house.now()):
-            if received.refusal and not quiet:
-                console.print(f"[red]refused[/] {received.refusal}", highlight=False, soft_wrap=True)
+    taken = [
+        received
+        for organization in sorted({dataset.organization for dataset in wanted})
+        for received in house.landing.take_in(organization, house.now())
+    ]
     if periods:
         work = [(dataset, house.configuration.period(dataset, key)) for key in sorted(periods) for dataset in wanted]
     else:
@@ -122,7 +132,8 @@ def run_partitions(datasets: tuple[str, ...], periods: tuple[str, ...], *, quiet
         progress.update(task, description="done")
     done = {(dataset.key, period.key) for dataset, period in work}
     statuses = partition_statuses(house, wanted, {period.key for _, period in work}) if work else ()
-    return tuple(status for status in statuses if (status.dataset, status.period) in done)
+    refusals = tuple(received.refusal for received in taken if received.refusal)
+    return tuple(status for status in statuses if (status.dataset, status.period) in done), refusals
 
 
 @click.command()

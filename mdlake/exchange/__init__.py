@@ -5,8 +5,8 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
-from mdlake.exchange.csv_format import RaggedRows, read_header, read_rows
+from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.landing import Landing, Received
 
-__all__ = ["Descriptor", "Landing", "RaggedRows", "Received", "read_header", "read_rows"]
+__all__ = ["Descriptor", "Landing", "NeedsStrictReading", "Received", "read_header", "read_rows", "read_rows_strictly"]

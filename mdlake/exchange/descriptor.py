@@ -11,8 +11,10 @@ from mdlake.errors import DeliveryRefused
 
 __all__ = ["Descriptor"]
 
-_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")]
-_NEXT_STEP = "Write the descriptor as docs/delivery.md says, and send again."
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.csv$")]
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
+_Number = Annotated[int, Field(ge=0, lt=2**63)]
+_NEXT_STEP = "Write the descriptor as docs/producer.md says, and send again."
 
 
 class _Part(BaseModel):
@@ -30,17 +32,17 @@ class _Resource(_Part):
     format: Literal["csv"]
     encoding: Literal["utf-8"]
     dialect: _Dialect = _Dialect()
-    bytes: int = Field(ge=0)
+    bytes: _Number
     hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
 
 
 class _Properties(_Part):
-    organization: str
-    dataset: str
-    period: str
-    contract_version: str
-    declared_rows: int = Field(ge=0)
-    sequence: int = Field(ge=1)
+    organization: _Word
+    dataset: _Word
+    period: _Word
+    contract_version: _Word
+    declared_rows: _Number
+    sequence: _Number = Field(ge=1)
 
 
 class Descriptor(_Part):
@@ -57,6 +59,10 @@ class Descriptor(_Part):
         Raises:
             DeliveryRefused: `unreadable_descriptor`; the message names the fields that are wrong, not what they hold.
         """
+        if path.is_symlink():
+            raise DeliveryRefused(
+                "unreadable_descriptor", "the descriptor is a link", where=path.name, next_step="Send the file itself."
+            )
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:

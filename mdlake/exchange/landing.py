@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from mdlake.layers import HeaderMatch, match_headers
 from mdlake.ledger import Delivery, Ledger
 
 __all__ = ["Landing", "Received"]
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_STEM_LENGTH = 150
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Landing:
         return self.root / delivery.organization / delivery.file_name
 
     def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
-        """Take in every delivery of an organization that waits, by sequence.
+        """Take in every delivery of an organization that waits, by the names of their descriptors.
 
         Args:
             at: the moment of arrival that the ledger records.
@@ -56,7 +60,9 @@ class Landing:
         for part in (folder, folder / "accepted", folder / "refused"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder / ".lock"):
-            return tuple(self._take_in(path, organization, at) for path in sorted(folder.glob("*.json")))
+            self._finish_refusals(organization)
+            waiting = [path for path in sorted(folder.glob("*.json")) if path.is_file() or path.is_symlink()]
+            return tuple(self._take_in(path, organization, at) for path in waiting)
 
     def refuse(self, delivery: Delivery, refusal: DeliveryRefused, at: datetime) -> None:
         """Refuse a delivery that was accepted and turned out unreadable; its files move to `refused/`."""
@@ -72,9 +78,15 @@ class Landing:
                 received_at=at,
             )
             self.ledger.record_delivery(refused)
-            for path in (source, source.with_suffix(".json")):
-                if path.exists():
-                    path.rename(folder / "refused" / path.name)
+            self._finish_refusals(delivery.organization)
+
+    def _finish_refusals(self, organization: str) -> None:
+        """Move what the ledger refuses out of `accepted/`, also for a process that was killed before it could."""
+        folder = self.root / organization
+        refused = {Path(d.file_name).stem for d in self.ledger.deliveries(organization) if d.state == "refused"}
+        for path in sorted((folder / "accepted").iterdir()):
+            if path.stem in refused:
+                path.rename(folder / "refused" / path.name)
 
     def headers(self, delivery: Delivery, contract: Contract, separator: str) -> HeaderMatch:
         """How the header line of a delivery fits the contract.
@@ -89,18 +101,21 @@ class Landing:
     def _take_in(self, descriptor_path: Path, organization: str, at: datetime) -> Received:
         digest, size = "", 0
         descriptor: Descriptor | None = None
+        descriptor_digest = _descriptor_digest(descriptor_path)
+        kept_as = f"{_NOT_IN_NAMES.sub('_', descriptor_path.stem)[:_STEM_LENGTH]}.{{}}-{descriptor_digest[:12]}"
         data = descriptor_path.with_suffix(".csv")
         try:
             descriptor = Descriptor.read(descriptor_path)
-            data = _data_file(descriptor_path, descriptor)
+            data = descriptor_path.parent / descriptor.resource.path
+            data = _data_file(data, kept_as.format("*"))
             digest, size = _fingerprint(data)
             self._check(descriptor, organization, data, digest, size)
             refusal = None
         except DeliveryRefused as error:
             refusal = error
         state, folder = ("refused", "refused") if refusal else ("accepted", "accepted")
-        digest = digest or _fingerprint(descriptor_path)[0]
-        name = f"{folder}/{descriptor_path.stem}.{digest[:12]}"
+        digest = digest or descriptor_digest
+        name = f"{folder}/{kept_as.format(digest[:12])}"
         properties = descriptor.mdlake if descriptor else None
         recorded = self.ledger.record_delivery(
             Delivery(
@@ -120,7 +135,7 @@ class Landing:
             )
         )
         root = self.root / organization
-        if data.exists() and data.parent == root:
+        if data.is_file() or data.is_symlink():
             data.rename(root / f"{name}.csv")
         descriptor_path.rename(root / f"{name}.json")
         return Received(recorded, refusal)
@@ -186,18 +201,15 @@ def _check_headers(path: Path, contract: Contract, separator: str, where: str) -
     return match
 
 
-def _data_file(descriptor_path: Path, descriptor: Descriptor) -> Path:
+def _data_file(data: Path, kept_as: str) -> Path:
     """The data file beside its descriptor, or where an intake that was killed has already moved it."""
-    data = descriptor_path.parent / descriptor.resource.path
     if data.is_symlink() or (data.exists() and not data.is_file()):
         raise DeliveryRefused(
             "unreadable_file", "the data file is not a plain file", where=data.name, next_step="Send the file itself."
         )
     if not data.exists():
-        moved = descriptor.resource.hash.removeprefix("sha256:")[:12]
         for folder in ("accepted", "refused"):
-            earlier = descriptor_path.parent / folder / f"{descriptor_path.stem}.{moved}.csv"
-            if earlier.is_file():
+            for earlier in data.parent.glob(f"{folder}/{kept_as}.csv"):
                 return earlier
         raise DeliveryRefused(
             "missing_file",
@@ -206,6 +218,14 @@ def _data_file(descriptor_path: Path, descriptor: Descriptor) -> Path:
             next_step="Send both files again.",
         )
     return data
+
+
+def _descriptor_digest(path: Path) -> str:
+    """SHA-256 of the descriptor, or of where a link points; it keeps apart deliveries of one file with two descriptors.
+
+    A link is not followed: it could lead out of the landing.
+    """
+    return hashlib.sha256(os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()).hexdigest()
 
 
 def _fingerprint(path: Path) -> tuple[str, int]:

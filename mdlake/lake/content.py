@@ -1,40 +1,40 @@
 """The partition content id: a hash of what a partition says, whatever the order of its rows and the layout of its files.
 
 Rows are put in the table's canonical order (the delivery's row number in the secure zone, the pseudonyms in the research
-zone); then every column is hashed as two byte strings, its values and their lengths or presence, with SHA-256. Hashing
-columns in bulk costs about a seventh of hashing rows one by one, which is why order comes first.
+zone); then every column is hashed in bulk. That costs about a tenth of hashing rows one by one, which is why order comes
+first.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
+from blake3 import blake3
 
 from mdlake.errors import LakeError
 
 __all__ = ["ContentHasher", "canonical_order", "content_id"]
 
 _FORMAT = "mdlake-content/1"
-_NO_VALUE = 0xFFFF_FFFF
 
 
 class ContentHasher:
     """Hashes a partition batch by batch; batches come in canonical order and all have the same schema.
 
-    The id is SHA-256 over the format, the number of rows, and per column in name order: name, kind, SHA-256 of the values
-    (UTF-8 text one after another; integers and day numbers as eight bytes, little-endian, zero where missing), SHA-256 of
-    the presence (text: length as four bytes, 0xFFFFFFFF where missing; others: one byte, 1 or 0). A column without any
-    value is left out, so that a column which the table gained later does not change the ids of its older partitions.
+    The id is BLAKE3 over the format, the number of rows, and per column in name order: name, kind, and the BLAKE3 of three
+    byte strings: the values (UTF-8 text one after another; integers and day numbers as eight bytes, little-endian; nothing
+    or zero where missing), the lengths of text in bytes (four bytes each), the row numbers of missing values from zero
+    (eight bytes each). A column without any value is left out, so that a column which the table gained later does not
+    change the ids of its older partitions. Source of the hash: O'Connor et al., BLAKE3 (2020).
     """
 
     def __init__(self, schema: pl.Schema) -> None:
         self._schema = schema
         self._rows = 0
-        self._hashes = {name: (hashlib.sha256(), hashlib.sha256()) for name in schema}
+        self._hashes = {name: (blake3(), blake3(), blake3()) for name in schema}
         self._present = dict.fromkeys(schema, 0)
 
     def update(self, batch: pl.DataFrame) -> None:
@@ -45,26 +45,22 @@ class ContentHasher:
         """
         if batch.schema != self._schema:
             raise LakeError("a batch has another schema than the partition's first one", next_step="Report this defect.")
-        self._rows += batch.height
-        # hashlib lets go of the interpreter lock, so two columns are hashed at a time on two cores
+        # the hash lets go of the interpreter lock, so two columns are hashed at a time on two cores
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._update_column, batch.get_columns()))
+        self._rows += batch.height
 
     def _update_column(self, column: pl.Series) -> None:
-        values, presence = self._hashes[column.name]
-        self._present[column.name] += len(column) - column.null_count()
-        dtype = column.dtype
+        values, lengths, missing = self._hashes[column.name]
+        dtype, nulls = column.dtype, column.null_count()
+        self._present[column.name] += len(column) - nulls
+        if nulls:
+            missing.update(_bytes(column.is_null().arg_true().cast(pl.UInt64) + self._rows))
         if dtype == pl.String:
-            arrow = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-            _, offsets, data = arrow.buffers()
-            if data is not None and len(arrow):
-                bounds = memoryview(offsets).cast("q")
-                values.update(memoryview(data)[bounds[arrow.offset] : bounds[arrow.offset + len(arrow)]])
-            presence.update(column.str.len_bytes().cast(pl.UInt32).fill_null(_NO_VALUE).to_numpy().data)
+            _update_text(values, column)
+            lengths.update(_bytes(column.str.len_bytes().fill_null(0)))
         elif dtype.is_integer() or dtype in (pl.Date, pl.Boolean):
-            physical = column.to_physical().cast(pl.Int64).fill_null(0)
-            values.update(physical.to_numpy().data)
-            presence.update(column.is_not_null().cast(pl.UInt8).to_numpy().data)
+            values.update(_bytes(column.to_physical().cast(pl.Int64).fill_null(0)))
         else:
             raise LakeError(
                 f"a column of type {dtype} has no canonical bytes", where=column.name, next_step="Report this defect."
@@ -73,12 +69,25 @@ class ContentHasher:
     def hexdigest(self) -> str:
         """The content id: 64 hex digits."""
         columns = [
-            [name, str(self._schema[name]), values.hexdigest(), presence.hexdigest()]
-            for name, (values, presence) in sorted(self._hashes.items())
+            [name, str(self._schema[name]), *(part.hexdigest() for part in parts)]
+            for name, parts in sorted(self._hashes.items())
             if self._present[name]
         ]
         text = json.dumps([_FORMAT, self._rows, columns], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return str(blake3(text.encode()).hexdigest())
+
+
+def _bytes(numbers: pl.Series) -> memoryview:
+    return numbers.rechunk().to_numpy().view("u1").data
+
+
+def _update_text(values: blake3, column: pl.Series) -> None:
+    """Add the bytes of a text column; in Arrow they lie one after another."""
+    arrow = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = arrow.buffers()
+    if data is not None:
+        bounds = memoryview(offsets).cast("q")
+        values.update(memoryview(data)[bounds[arrow.offset] : bounds[arrow.offset + len(arrow)]])
 
 
 def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
@@ -87,7 +96,30 @@ def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
     Args:
         lead: names of the leading columns, most significant first.
     """
+    if lead and _ascends(frame, lead):
+        return frame
     return frame.sort([*lead, *sorted(set(frame.columns) - set(lead))], nulls_last=False)
+
+
+def _ascends(frame: pl.DataFrame, lead: Sequence[str]) -> bool:
+    """Whether the rows are in order already and no two have the same leading values: a tenth of the cost of sorting."""
+    if not frame.get_column(lead[0]).is_sorted():
+        return False
+    columns = [frame.get_column(name) for name in lead]
+    tied = columns[0].eq_missing(columns[0].shift(1))
+    if frame.height:
+        tied[0] = False
+    rows = tied.arg_true()
+    if rows.is_empty():
+        return True
+    # the first leading column repeats here: the others must ascend strictly from the row before
+    pairs = pl.DataFrame([c.gather(rows - 1).alias(f"{c.name}_before") for c in columns] + [c.gather(rows) for c in columns])
+    rises, equal = pl.lit(False), pl.lit(True)
+    for name in lead:
+        before, here = pl.col(f"{name}_before"), pl.col(name)
+        rises = rises | (equal & ((before < here) | (before.is_null() & here.is_not_null())).fill_null(False))
+        equal = equal & before.eq_missing(here)
+    return bool(pairs.select(rises.all()).item())
 
 
 def content_id(frame: pl.DataFrame, lead: Sequence[str]) -> str:

@@ -19,8 +19,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow.fs
@@ -109,13 +111,14 @@ class Table:
         table = self._open()
         if table is None:
             raise LakeError("the table was never written", where=self.url, next_step="Materialize it first.")
-        wanted = [(PARTITION_COLUMN, "in", list(periods))] if periods else None
-        files = table.file_uris(file_pruning_predicate=wanted)
+        files = _paths(table, [(PARTITION_COLUMN, "in", list(periods))] if periods else None)
         schema = {f.name: _polars_type(f) for f in table.schema().fields}
         partition = {PARTITION_COLUMN: schema.pop(PARTITION_COLUMN)}
         if not files:
             return pl.LazyFrame(schema={**schema, **partition})
-        return pl.scan_parquet(files, schema=schema, hive_partitioning=True, hive_schema=partition, missing_columns="insert")
+        return pl.scan_parquet(
+            files, glob=False, schema=schema, hive_partitioning=True, hive_schema=partition, missing_columns="insert"
+        )
 
     def batches(self, period: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """One partition in batches of at most `rows` rows in the order written, without the partition column."""
@@ -124,14 +127,16 @@ class Table:
             frame = frame.select(columns)
         files = self._files(period)
         for uri in files:
-            whole = pl.scan_parquet(uri, schema=frame.collect_schema(), missing_columns="insert", extra_columns="ignore")
+            whole = pl.scan_parquet(
+                uri, glob=False, schema=frame.collect_schema(), missing_columns="insert", extra_columns="ignore"
+            )
             height = whole.select(pl.len()).collect().item()
             for offset in range(0, height, rows):
                 yield whole.slice(offset, rows).collect()
 
     def _files(self, period: str) -> list[str]:
         table = self._open()
-        return sorted(table.file_uris(file_pruning_predicate=[(PARTITION_COLUMN, "=", period)])) if table else []
+        return sorted(_paths(table, [(PARTITION_COLUMN, "=", period)])) if table else []
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,15 +187,24 @@ class Table:
         table = self._open()
         if table is None:
             return ()
-        return tuple(
-            table.vacuum(
-                retention_hours=retention_hours,
-                dry_run=False,
-                enforce_retention_duration=False,
-                full=True,
-                keep_versions=sorted(set(pinned_versions)) or None,
-            )
+        removed = table.vacuum(
+            retention_hours=retention_hours,
+            dry_run=False,
+            enforce_retention_duration=False,
+            full=True,
+            keep_versions=sorted(set(pinned_versions)) or None,
         )
+        staged = self._remove_staged_commits(24 * self.file_days if retention_hours is None else retention_hours)
+        return (*removed, *staged)
+
+    def _remove_staged_commits(self, hours: int) -> Iterator[str]:
+        """A process killed while it puts a commit in place leaves it as `<version>.json#<n>`, which `vacuum` passes over."""
+        if "://" in self.url:
+            return
+        for staged in sorted(Path(self.url, "_delta_log").glob("*.json#*")):
+            if staged.stat().st_mtime <= time.time() - 3600 * hours:
+                staged.unlink()
+                yield f"_delta_log/{staged.name}"
 
 
 class PartitionWriter:
@@ -254,7 +268,8 @@ class PartitionWriter:
         """What was written so far and is not visible to anybody else yet."""
         if not self._files:
             return pl.LazyFrame(schema=self._schema)
-        return pl.scan_parquet([f"{self._table.url}/{file.path}" for file in self._files], hive_partitioning=False)
+        files = [f"{self._table.url}/{file.path}" for file in self._files]
+        return pl.scan_parquet(files, glob=False, hive_partitioning=False)
 
     def content_id(self) -> str:
         """The content id of what was written so far."""
@@ -272,7 +287,11 @@ class PartitionWriter:
         content = self.content_id()
         record = json.dumps({"content_id": content, "rows": self.rows, "details": details}, ensure_ascii=True, sort_keys=True)
         for _ in range(_COMMIT_ATTEMPTS):
-            table = self._prepared_table()
+            try:
+                table = self._prepared_table()
+            except CommitFailedError:
+                # another run made or widened the table at the same moment
+                continue
             if table.transaction_version(_transaction(self._period)) != self._before:
                 break
             version = table.version() + 1
@@ -362,6 +381,13 @@ def _state(table: DeltaTable, period: str, url: str) -> PartitionState | None:
         where=f"{url} {period}",
         next_step="Materialize the partition again.",
     )
+
+
+def _paths(table: DeltaTable, wanted: list[tuple[str, str, Any]] | None) -> list[str]:
+    """Where the files of the wanted partitions (all, if None) lie."""
+    uris = table.file_uris(file_pruning_predicate=wanted)
+    # a path of this machine comes with its blanks and Persian letters escaped, though it is no URL
+    return [uri if "://" in uri else unquote(uri) for uri in uris]
 
 
 def _remote_size(root: str, path: str) -> int:

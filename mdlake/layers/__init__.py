@@ -10,7 +10,7 @@ from mdlake.layers.columns import ROW, LayerColumn, layer_columns, layer_order, 
 from mdlake.layers.pseudonymized import pseudonymize
 from mdlake.layers.published import publish
 from mdlake.layers.raw import MALFORMED, HeaderMatch, match_headers
-from mdlake.layers.standardized import REASONS, Duplicates, StandardizedBatch, Tally, standardize, standardize_batch
+from mdlake.layers.standardized import REASONS, Duplicates, StandardizedBatch, Tally, standardize_batch
 
 __all__ = [
     "MALFORMED",
@@ -27,6 +27,5 @@ __all__ = [
     "match_headers",
     "pseudonymize",
     "publish",
-    "standardize",
     "standardize_batch",
 ]

@@ -5,9 +5,11 @@ A batch function over a `KeyedHash`, not a query plan, because a key never enter
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 
-from mdlake.config import Contract
+from mdlake.config import Column, Contract
 from mdlake.layers.columns import layer_schema
 from mdlake.pseudonyms import KeyedHash
 
@@ -21,9 +23,12 @@ def pseudonymize(batch: pl.DataFrame, contract: Contract, keyed_hash: KeyedHash,
         batch: the standardized layer's columns.
         run: on whose behalf the keys are used, for the audit.
     """
-    pseudonyms = []
-    for column in contract.linked:
+
+    def pseudonyms_of(column: Column) -> pl.Series:
         assert column.identifier is not None
-        values = batch.get_column(column.name)
-        pseudonyms.append(keyed_hash.pseudonyms(column.identifier.name, values, run).alias(column.pseudonym))
+        return keyed_hash.pseudonyms(column.identifier.name, batch.get_column(column.name), run).alias(column.pseudonym)
+
+    # the hash keeps one core busy per column
+    with ThreadPoolExecutor() as pool:
+        pseudonyms = list(pool.map(pseudonyms_of, contract.linked))
     return batch.with_columns(pseudonyms).select(layer_schema(contract, "pseudonymized").names())

@@ -7,13 +7,15 @@ value missing, as its contract says; the rows that stand twice are set aside as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
 from mdlake.config import Column, Contract
-from mdlake.layers.columns import MALFORMED, REASONS, ROW, STORAGE, layer_schema
+from mdlake.layers.columns import MALFORMED, REASONS, ROW, layer_schema
 from mdlake.standard import (
     Period,
     clean_code,
@@ -25,10 +27,9 @@ from mdlake.standard import (
     read_identifier,
 )
 
-__all__ = ["REASONS", "Duplicates", "StandardizedBatch", "Tally", "standardize", "standardize_batch"]
+__all__ = ["REASONS", "Duplicates", "StandardizedBatch", "Tally", "standardize_batch"]
 
-_FAULT, _EDIT = "__fault_", "__edit_"
-DUPLICATE = "row:duplicate"
+_DUPLICATE_ROW, _MALFORMED_ROW = "row:duplicate", "row:malformed"
 _THOUSANDS = r"[,٬']"
 _PLAIN_DATE = r"^[0-9]{4}/[0-9]{2}(/[0-9]{2})?$"
 _PLAIN_NUMBER = r"^-?[0-9]+$"
@@ -105,7 +106,7 @@ class Duplicates:
         values = rows.drop(ROW)
         marks = pl.DataFrame({"a": values.hash_rows(self._SEEDS[0]), "b": values.hash_rows(self._SEEDS[1])})
         # few rows share their first hash with another one, and only those need the exact comparison
-        suspects = (accepted & (marks["a"].is_duplicated() | marks["a"].is_in(self._seen["a"]))).arg_true()
+        suspects = (accepted & (marks["a"].is_duplicated() | marks["a"].is_in(self._seen["a"].implode()))).arg_true()
         close = marks[suspects]
         again = ~close.select(pl.struct("a", "b").is_first_distinct()).to_series()
         if self._seen.height:
@@ -116,41 +117,30 @@ class Duplicates:
         return repeated
 
 
-def standardize(raw: pl.LazyFrame, contract: Contract, period: Period) -> pl.LazyFrame:
-    """Every column of the contract in canonical form, with bookkeeping beside it.
-
-    Args:
-        raw: the columns of the raw layer (text).
-        period: the reference period; classifications are those valid in it.
-
-    Returns:
-        The standardized layer's columns, and per contract column `__fault_<name>` (reason code or null) and
-        `__edit_<name>` (boolean: the writing was changed).
-    """
-    read = raw.select(ROW, *(_read(column, _reading(column, period)) for column in contract.columns))
-    for column in contract.columns:
-        names = [column.name, _FAULT + column.name, _EDIT + column.name]
-        read = read.with_columns(pl.col(column.name).struct.rename_fields(names)).unnest(column.name)
-    unlinkable = {c.unlinkable: pl.col(_FAULT + c.name) for c in contract.columns if c.unlinkable}
-    return read.with_columns(**unlinkable)
-
-
 def standardize_batch(raw: pl.DataFrame, contract: Contract, period: Period, duplicates: Duplicates) -> StandardizedBatch:
     """Standardize one batch and part it: rows that stay, rows set aside, counts of everything done.
+
+    Args:
+        raw: the columns of the raw layer (text), in the order of the delivery.
+        period: the reference period; classifications are those valid in it.
+        duplicates: what was accepted in earlier batches of the partition.
 
     Raises:
         AssertionError: a row was lost, which is a defect of this code.
     """
-    done = standardize(raw.lazy(), contract, period).collect()
-    quarantining = [column for column in contract.columns if column.on_invalid == "quarantine"]
-    faults = [pl.col(_FAULT + column.name).is_not_null() for column in quarantining]
     malformed = raw.get_column(MALFORMED).is_not_null()
-    bad = done.select(pl.any_horizontal(pl.lit(False), *faults)).to_series() | malformed
-    rows = done.select(layer_schema(contract, "standardized").names())
+    readings = _read_columns(raw, contract, period, malformed)
+    bad = malformed
+    for column in contract.columns:
+        fault = readings[column.name].fault
+        if fault is not None and column.on_invalid == "quarantine":
+            bad = bad | fault.is_not_null()
+    rows = _standardized_columns(raw, contract, readings)
     again = duplicates.repeated(rows, ~bad)
-    kept = rows.filter(~(bad | again))
-    aside = _set_aside(raw, done, bad, again, quarantining)
-    tally = _count(done, contract, malformed)
+    leaves = bad | again
+    kept = rows.filter(~leaves) if leaves.any() else rows
+    aside = _set_aside(raw, contract, readings, leaves, again)
+    tally = _count(contract, readings, malformed)
     tally.rows_in, tally.rows_out = raw.height, kept.height
     tally.quarantined, tally.duplicates = int(bad.sum()), int(again.sum())
     assert tally.rows_in == tally.rows_out + tally.quarantined + tally.duplicates
@@ -158,140 +148,202 @@ def standardize_batch(raw: pl.DataFrame, contract: Contract, period: Period, dup
     return StandardizedBatch(kept, aside, tally)
 
 
-def _set_aside(raw: pl.DataFrame, done: pl.DataFrame, bad: pl.Series, again: pl.Series, columns: list[Column]) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Read:
+    """A column as read: canonical values; reason codes, None where there is not one; how many values were rewritten."""
+
+    canonical: pl.Series
+    fault: pl.Series | None
+    edits: int
+
+
+def _read_columns(raw: pl.DataFrame, contract: Contract, period: Period, malformed: pl.Series) -> dict[str, _Read]:
+    """Every column by its own instruction. Polars lets go of the interpreter lock, so two are read at a time on two cores."""
+    whole = not malformed.any()
+
+    def read(column: Column) -> _Read:
+        done = _read_column(column, raw.get_column(column.name), period)
+        if whole or done.fault is None:
+            return done
+        # a line that does not divide has no columns: it counts once, as malformed, and its empty columns do not
+        fault = done.fault.to_frame("fault").select(pl.when(~malformed).then("fault")).to_series()
+        return _Read(done.canonical, fault, done.edits)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((c.name for c in contract.columns), pool.map(read, contract.columns), strict=True))
+
+
+def _standardized_columns(raw: pl.DataFrame, contract: Contract, readings: Mapping[str, _Read]) -> pl.DataFrame:
+    columns = {ROW: raw.get_column(ROW)}
+    for column in contract.columns:
+        reading = readings[column.name]
+        columns[column.name] = reading.canonical
+        if column.unlinkable:
+            columns[column.unlinkable] = _blank(raw.height) if reading.fault is None else reading.fault
+    return pl.DataFrame(columns).select(layer_schema(contract, "standardized").names())
+
+
+def _set_aside(
+    raw: pl.DataFrame, contract: Contract, readings: Mapping[str, _Read], leaves: pl.Series, again: pl.Series
+) -> pl.DataFrame:
     """The delivered text of the rows that leave, each with its reason codes, comma between two."""
-    leaves = bad | again
-    reasons = [pl.lit(f"{c.name}:") + pl.col(_FAULT + c.name) for c in columns]
-    malformed = raw.filter(leaves).get_column(MALFORMED).is_not_null()
-    codes = (
-        done.filter(leaves).select(pl.concat_str(pl.lit(None, pl.String), *reasons, separator=",", ignore_nulls=True)).to_series()
+    faults = {
+        column.name: reading.fault.filter(leaves)
+        for column in contract.columns
+        if column.on_invalid == "quarantine" and (reading := readings[column.name]).fault is not None
+    }
+    rows = raw.filter(leaves)
+    codes = pl.DataFrame(faults).select(
+        pl.concat_str(
+            pl.lit(None, pl.String), *(pl.lit(f"{name}:") + pl.col(name) for name in faults), separator=",", ignore_nulls=True
+        ).alias("codes")
     )
-    text = (
-        pl.when(malformed)
-        .then(pl.lit("row:malformed"))
-        .when(again.filter(leaves))
-        .then(pl.lit(DUPLICATE))
-        .otherwise(codes)
+    marks = pl.DataFrame({"malformed": rows.get_column(MALFORMED).is_not_null(), "again": again.filter(leaves)})
+    codes = codes if faults else _blank(rows.height).to_frame("codes")
+    reasons = pl.concat([marks, codes], how="horizontal").select(
+        pl.when("malformed")
+        .then(pl.lit(_MALFORMED_ROW))
+        .when("again")
+        .then(pl.lit(_DUPLICATE_ROW))
+        .otherwise("codes")
         .alias(REASONS)
     )
-    return raw.filter(leaves).with_columns(text)
+    return pl.concat([rows, reasons], how="horizontal")
 
 
-def _count(done: pl.DataFrame, contract: Contract, malformed: pl.Series) -> Tally:
-    """Edits and faults by column; a malformed row counts once and none of its empty columns."""
+def _count(contract: Contract, readings: Mapping[str, _Read], malformed: pl.Series) -> Tally:
     tally = Tally()
-    whole = done.filter(~malformed) if malformed.any() else done
-    edits = whole.select(pl.col(f"^{_EDIT}.*$").sum()).row(0, named=True)
-    tally.edits.update({name.removeprefix(_EDIT): count for name, count in edits.items() if count})
     for column in contract.columns:
-        fault = whole.get_column(_FAULT + column.name)
-        if fault.null_count() < len(fault):
-            for code, count in fault.drop_nulls().value_counts().iter_rows():
+        reading = readings[column.name]
+        if reading.edits:
+            tally.edits[column.name] = reading.edits
+        if reading.fault is not None:
+            for code, count in reading.fault.drop_nulls().value_counts().iter_rows():
                 tally.faults[f"{column.name}:{code}"] = count
     if malformed.any():
-        tally.faults["row:malformed"] = int(malformed.sum())
+        tally.faults[_MALFORMED_ROW] = int(malformed.sum())
     return tally
 
 
-# ── one column by its instruction ────────────────────────────────────────────────────────────────────────────────────
+def _blank(height: int) -> pl.Series:
+    return pl.repeat(None, height, dtype=pl.String, eager=True)
 
+
+# ── one column by its instruction ────────────────────────────────────────────────────────────────────────────────────
 
 _REPEATS = 3
 """Values that repeat at least so often on average are read once each and joined back: below it, that costs more than it saves."""
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """How a column is read. `first` is computed once and named, because Polars runs a Python function at each place where
-    its expression stands; the others are cheap expressions over it."""
-
-    first: Mapping[str, pl.Expr]
-    canonical: pl.Expr
-    fault: pl.Expr
-    edit: pl.Expr
-
-    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with the columns `canonical`, `fault` and `edit`."""
-        return frame.with_columns(expression.alias(name) for name, expression in self.first.items()).with_columns(
-            canonical=self.canonical, fault=self.fault, edit=self.edit.fill_null(False)
-        )
-
-
-def _read(column: Column, reading: _Reading) -> pl.Expr:
-    """A struct of the column's canonical value, fault and edit, under the column's name."""
-    fields = {"canonical": STORAGE[column.type], "fault": pl.String(), "edit": pl.Boolean()}
-
-    def read(values: pl.Series) -> pl.Series:
-        frame = values.alias(column.name).to_frame()
-        distinct = frame.unique()
-        if distinct.height * _REPEATS > frame.height:
-            done = reading.of(frame)
-        else:
-            table = reading.of(distinct).select(column.name, *fields)
-            done = frame.join(table, on=column.name, how="left", nulls_equal=True, maintain_order="left")
-        return done.select(pl.struct(*fields)).to_series()
-
-    return pl.col(column.name).map_batches(read, return_dtype=pl.Struct(fields), is_elementwise=True).alias(column.name)
+def _read_column(column: Column, values: pl.Series, period: Period) -> _Read:
+    """Read a column, its distinct values only where they repeat."""
+    read = _reader(column, period)
+    if values.to_frame("value").select(pl.col("value").approx_n_unique()).item() * _REPEATS > len(values):
+        table = read(values)
+    else:
+        distinct = values.unique()
+        known = read(distinct).with_columns(distinct.alias("value"))
+        table = values.to_frame("value").join(known, on="value", how="left", nulls_equal=True, maintain_order="left")
+    fault = table.get_column("fault")
+    return _Read(
+        canonical=table.get_column("canonical"),
+        fault=None if fault.null_count() == len(fault) else fault,
+        edits=int(table.get_column("edit").sum()),
+    )
 
 
-def _reading(column: Column, period: Period) -> _Reading:
-    raw, name = pl.col(column.name), f"__first_{column.name}"
-    first = pl.col(name)
-    if column.type == "identifier":
-        return _identifier(column, raw, name)
-    if column.type in ("text", "free_text"):
-        return _Reading({name: normalize_text(raw)}, first, pl.lit(None, pl.String), _rewritten(raw, first))
-    if column.type == "code":
-        return _code(column, raw, name, period)
-    if column.type == "date":
-        assert column.dates is not None
-        return _typed(raw, name, parse_date(raw, column.dates), "not_a_date", _PLAIN_DATE)
-    if column.type == "month":
-        return _typed(raw, name, parse_month(raw), "not_a_month", _PLAIN_DATE)
-    number = clean_code(raw).str.replace_all(_THOUSANDS, "").cast(pl.Int64, strict=False)
-    return _typed(raw, name, number, "not_a_number", _PLAIN_NUMBER)
+_Reader = Callable[[pl.Series], pl.DataFrame]
+"""From delivered text to the columns `canonical`, `fault` (reason code or null) and `edit` (boolean)."""
 
 
-def _identifier(column: Column, raw: pl.Expr, name: str) -> _Reading:
+def _reader(column: Column, period: Period) -> _Reader:
+    match column.type:
+        case "identifier":
+            return partial(_identifiers, column)
+        case "text" | "free_text":
+            return _texts
+        case "code":
+            return partial(_codes, column, period)
+        case "date":
+            return partial(_typed, lambda text: parse_date(text, str(column.dates)), "not_a_date", _PLAIN_DATE)
+        case "month":
+            return partial(_typed, parse_month, "not_a_month", _PLAIN_DATE)
+        case _:
+            return _numbers
+
+
+def _identifiers(column: Column, values: pl.Series) -> pl.DataFrame:
     assert column.identifier is not None
-    read = pl.col(name)
-    canonical, fault = read.struct.field("canonical"), read.struct.field("fault")
+    read = (
+        values.to_frame("raw").select("raw", read_identifier(column.identifier.name, pl.col("raw")).alias("read")).unnest("read")
+    )
     if not column.required:
-        fault = pl.when(fault != "missing").then(fault)
-    right = pl.when(fault.is_null()).then(canonical)
-    return _Reading({name: read_identifier(column.identifier.name, raw)}, right, fault, _rewritten(raw, canonical))
+        read = read.with_columns(pl.when(pl.col("fault") != "missing").then("fault"))
+    return read.select(
+        pl.when(pl.col("fault").is_null()).then("canonical"),
+        "fault",
+        (pl.col("raw") != pl.col("canonical")).fill_null(False).alias("edit"),
+    )
 
 
-def _code(column: Column, raw: pl.Expr, name: str, period: Period) -> _Reading:
+def _texts(values: pl.Series) -> pl.DataFrame:
+    text = values.to_frame("raw").select("raw", normalize_text(pl.col("raw")).alias("canonical"))
+    return text.select(
+        "canonical",
+        pl.lit(None, pl.String).alias("fault"),
+        (pl.col("canonical").is_not_null() & (pl.col("raw") != pl.col("canonical"))).fill_null(False).alias("edit"),
+    )
+
+
+def _codes(column: Column, period: Period, values: pl.Series) -> pl.DataFrame:
     """A code as it stands, with the zeros that a spreadsheet dropped, or by the producer's word for it."""
     assert column.classification is not None
     valid = sorted(column.classification.valid_at(period))
     known = sorted({code.code for code in column.classification.codes})
-    first, code = {name: clean_code(raw)}, pl.col(name)
+    read = values.to_frame("raw").select("raw", clean_code(pl.col("raw")).alias("code"), match_key(pl.col("raw")).alias("word"))
+    code = pl.col("code")
     widths = {len(c) for c in known}
     if len(widths) == 1 and all(c.isascii() and c.isdigit() for c in known):
         code = code.str.zfill(widths.pop())
     if column.values:
         words = {match_key_value(word): target for word, target in column.values.items()}
-        first[f"{name}_word"] = match_key(raw)
-        meant = pl.col(f"{name}_word").replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
+        meant = pl.col("word").replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
         code = pl.coalesce(meant, code)
-    fault = (
-        pl.when(code.is_null() | code.is_in(valid))
+    return read.with_columns(code=code).select(
+        pl.when(pl.col("code").is_in(valid)).then("code").alias("canonical"),
+        pl.when(pl.col("code").is_null() | pl.col("code").is_in(valid))
         .then(None)
-        .when(code.is_in(known))
+        .when(pl.col("code").is_in(known))
         .then(pl.lit("code_not_valid_in_period"))
         .otherwise(pl.lit("unknown_code"))
+        .alias("fault"),
+        (pl.col("raw") != pl.col("code")).fill_null(False).alias("edit"),
     )
-    return _Reading(first, pl.when(code.is_in(valid)).then(code), fault, _rewritten(raw, code))
 
 
-def _typed(raw: pl.Expr, name: str, value: pl.Expr, code: str, plain: str) -> _Reading:
-    """A value that is stored as another type than text; it counts as edited where its writing was not the plain one."""
-    first = pl.col(name)
-    fault = pl.when(first.is_null() & (raw.str.strip_chars() != "")).then(pl.lit(code))
-    return _Reading({name: value}, first, fault, first.is_not_null() & ~raw.str.contains(plain))
+def _typed(parse: Callable[[pl.Expr], pl.Expr], code: str, plain: str, values: pl.Series) -> pl.DataFrame:
+    """A value that is not stored as text; it counts as edited where its writing was not the plain one."""
+    read = values.to_frame("raw").select("raw", parse(pl.col("raw")).alias("canonical"))
+    return read.select(
+        "canonical",
+        # a field of invisible characters is blank, as it is for every other type
+        pl.when(normalize_text(pl.when(pl.col("canonical").is_null()).then("raw")).is_not_null())
+        .then(pl.lit(code))
+        .alias("fault"),
+        (pl.col("canonical").is_not_null() & ~pl.col("raw").str.contains(plain)).alias("edit"),
+    )
 
 
-def _rewritten(raw: pl.Expr, canonical: pl.Expr) -> pl.Expr:
-    return canonical.is_not_null() & (raw != canonical)
+def _numbers(values: pl.Series) -> pl.DataFrame:
+    """Whole numbers. Nearly all are plain, and only the others are looked into: half the time on a million wages."""
+    number = values.cast(pl.Int64, strict=False).alias("canonical")
+    plain = number.to_frame().select("canonical", pl.lit(None, pl.String).alias("fault"), pl.lit(False).alias("edit"))
+    odd = (number.is_null() & values.is_not_null()).arg_true()
+    if odd.is_empty():
+        return plain
+    read = _typed(_whole_number, "not_a_number", _PLAIN_NUMBER, values.gather(odd))
+    return plain.select(plain.get_column(name).scatter(odd, read.get_column(name)) for name in plain.columns)
+
+
+def _whole_number(text: pl.Expr) -> pl.Expr:
+    return clean_code(text).str.replace_all(_THOUSANDS, "").cast(pl.Int64, strict=False)

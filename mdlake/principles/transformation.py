@@ -111,7 +111,7 @@ RULES = (
         Label(fa="هر سطر به ستون‌های قرارداد جدا می‌شود", en="every line divides into the columns of the contract"),
         Label(
             fa="تولیدکننده جداکننده و علامت نقل قول را در سطرهای اعلام‌شده درست کند.",
-            en="Ask the producer to correct the separators and quotation marks of the lines in quarantine.",
+            en="Ask the producer to correct the separators and quotation marks of these lines; raw keeps them in `_malformed`.",
         ),
         _well_formed_rows,
     ),

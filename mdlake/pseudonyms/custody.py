@@ -79,21 +79,23 @@ class KeyFile:
                 does not hold a key ring.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # not to wait for the other end of a pipe
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             raise KeyRefused("there is no key file", where=str(self.path), next_step="Run `mdlake init`.") from None
         except OSError:
             fix = "Give the path of the file itself, readable by the account that runs mdlake."
             raise KeyRefused("the key file cannot be opened, or is a link", where=str(self.path), next_step=fix) from None
-        with os.fdopen(descriptor, "r", encoding="ascii") as file:
-            self._check_owner(os.fstat(file.fileno()))
-            try:
-                return _parse(file.read())
-            except (ValueError, KeyError, TypeError):
-                # the parser's own error would show a part of the file
-                raise KeyRefused(
-                    "the key file does not hold a key ring", where=str(self.path), next_step="Restore it from its backup."
-                ) from None
+        try:
+            self._check_owner(os.fstat(descriptor))
+            ring = _parsed(descriptor)
+        finally:
+            os.close(descriptor)
+        if ring is None:
+            raise KeyRefused(
+                "the key file does not hold a key ring", where=str(self.path), next_step="Restore it from its backup."
+            )
+        return ring
 
     def _check_owner(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -104,6 +106,15 @@ class KeyFile:
         if status.st_mode & 0o077:
             fix = f"Find out who could have read it; then `chmod 600 {self.path}`."
             raise KeyRefused("the key file can be read by others than its owner", where=str(self.path), next_step=fix)
+
+
+def _parsed(descriptor: int) -> KeyRing | None:
+    """The key ring, or None: the parser's own error holds the text of the file, so it must not hang on another error."""
+    try:
+        with os.fdopen(descriptor, encoding="ascii", closefd=False) as file:
+            return _parse(file.read())
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
 
 
 def _parse(text: str) -> KeyRing:

@@ -23,7 +23,7 @@ __all__ = ["DIGITS", "derive_key", "epoch_of", "pseudonym_of", "pseudonym_patter
 DIGITS = 32
 """Hex digits of a pseudonym: 128 bits, because 64 would make two of 90 million collide with probability 2e-4."""
 
-_PATH = re.compile(r"^(warehouse|project|source|record)(/[a-z0-9][a-z0-9_-]{0,62}){1,2}$")
+_PATH = re.compile(r"(?:warehouse|project|source|record)(?:/[a-z0-9][a-z0-9_-]{0,62}){1,2}")
 _ROOT_BYTES = 32
 
 
@@ -34,11 +34,17 @@ def warehouse_path(identifier: str) -> str:
         MdlakeError: the type is never pseudonymized.
         UnknownName: there is no such type.
     """
-    if identifier_type(identifier).marker is None:
+    _marker(identifier)
+    return f"warehouse/{identifier}"
+
+
+def _marker(identifier: str) -> str:
+    marker = identifier_type(identifier).marker
+    if marker is None:
         raise MdlakeError(
             "the identifier type has no pseudonym", where=identifier, next_step="Drop the column instead: it links to nothing."
         )
-    return f"warehouse/{identifier}"
+    return marker
 
 
 def derive_key(root: bytes, path: str) -> str:
@@ -52,8 +58,8 @@ def derive_key(root: bytes, path: str) -> str:
         MdlakeError: the root has another length, or the path is not one of the tree.
     """
     if len(root) != _ROOT_BYTES:
-        raise MdlakeError("a root key has 32 bytes", where="key tree", next_step="Make one with `mdlake keys new`.")
-    if not _PATH.match(path):
+        raise MdlakeError("a root key has 32 bytes", where="key tree", next_step="Make one with `mdlake init`.")
+    if not _PATH.fullmatch(path):
         raise MdlakeError(
             f"{path!r} is not a path of the key tree",
             where="key tree",
@@ -69,8 +75,8 @@ def pseudonym_of(key: str, marker: str, epoch: int, identifier: str) -> str:
 
 
 def pseudonym_pattern(identifier: str) -> str:
-    """Regular expression of the pseudonyms of a type, any epoch."""
-    return rf"^{identifier_type(identifier).marker}[1-9][0-9]*_[0-9a-f]{{{DIGITS}}}$"
+    """Regular expression of the pseudonyms of a type, any epoch. Raises as `warehouse_path`."""
+    return rf"^{_marker(identifier)}[1-9][0-9]*_[0-9a-f]{{{DIGITS}}}$"
 
 
 def epoch_of(pseudonym: str) -> int:

@@ -54,6 +54,7 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Reason codes of identifiers that are right, and deserve a look."""
 
+_ZEROS: Final = "^0+$"
 _READING: Final = pl.Struct({"canonical": pl.String, "fault": pl.String})
 
 
@@ -140,10 +141,21 @@ def read_identifier(type_name: str, raw: pl.Expr) -> pl.Expr:
 
 
 def _read(identifier: IdentifierType, column: pl.Series) -> pl.Series:
-    text = rewrite_rows(column, ~column.str.contains(identifier.form), partial(_respelled, identifier))
-    frame = pl.DataFrame({"text": text, "in_form": text.str.contains(identifier.form), "agrees": identifier.check(text)})
-    canonical = pl.when("in_form").then("text")
-    return frame.select(pl.struct(canonical=canonical, fault=_fault(identifier)).alias(column.name)).to_series()
+    """Nearly every value is right as it stands; only the others are respelled, and only what stays wrong is looked into."""
+    in_form = column.str.contains(identifier.form).fill_null(False)
+    text = column
+    if not in_form.all():
+        text = rewrite_rows(column, ~in_form, partial(_respelled, identifier))
+        in_form = text.str.contains(identifier.form).fill_null(False)
+    digits = text.str.strip_prefix(identifier.prefix) if identifier.prefix else text
+    right = in_form & identifier.check(text).fill_null(False) & ~digits.str.contains(_ZEROS).fill_null(False)
+    wrong = (~right).arg_true()
+    fault = pl.repeat(None, len(text), dtype=pl.String, eager=True)
+    if len(wrong):
+        frame = pl.DataFrame({"text": text.gather(wrong), "in_form": in_form.gather(wrong)})
+        fault = fault.scatter(wrong, frame.select(_fault(identifier).alias("fault")).to_series())
+    canonical = text if in_form.all() else text.zip_with(in_form, pl.repeat(None, len(text), dtype=pl.String, eager=True))
+    return pl.DataFrame([canonical.alias("canonical"), fault.alias("fault")]).to_struct(column.name)
 
 
 def _respelled(identifier: IdentifierType, rows: pl.Series) -> pl.Series:
@@ -155,16 +167,15 @@ def _respelled(identifier: IdentifierType, rows: pl.Series) -> pl.Series:
 
 
 def _fault(identifier: IdentifierType) -> pl.Expr:
+    """What is wrong with values that are not right."""
     digits = pl.col("text").str.strip_prefix(identifier.prefix) if identifier.prefix else pl.col("text")
     return (
         pl.when(pl.col("text").is_null())
         .then(pl.lit("missing"))
-        .when(pl.col("in_form") & (digits.cast(pl.UInt64, strict=False) == 0))
+        .when(pl.col("in_form") & digits.str.contains(_ZEROS))
         .then(pl.lit("all_zero"))
-        .when(pl.col("in_form") & ~pl.col("agrees"))
-        .then(pl.lit("check_digit"))
         .when("in_form")
-        .then(pl.lit(None, pl.String))
+        .then(pl.lit("check_digit"))
         .when(digits.str.contains("[^0-9]"))
         .then(pl.lit("not_digits"))
         .when(~digits.str.len_bytes().is_in(identifier.lengths))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mdlake.config import Contract, Dataset
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange import RaggedRows, read_rows
+from mdlake.exchange import NeedsStrictReading, read_rows, read_rows_strictly
 from mdlake.lake import PartitionState, Table
 from mdlake.layers import HeaderMatch, layer_schema
 from mdlake.ledger import Delivery
@@ -55,42 +55,28 @@ def _write(
     match: HeaderMatch,
     run: Run,
 ) -> PartitionState:
-    """Read the file as strictly as it allows: fast first, and precisely where lines do not divide."""
-    try:
-        return _write_once(house, table, dataset, contract, period, delivery, match, run, precise=False)
-    except RaggedRows:
-        return _write_once(house, table, dataset, contract, period, delivery, match, run, precise=True)
-
-
-def _write_once(
-    house: House,
-    table: Table,
-    dataset: Dataset,
-    contract: Contract,
-    period: Period,
-    delivery: Delivery,
-    match: HeaderMatch,
-    run: Run,
-    *,
-    precise: bool,
-) -> PartitionState:
-    schema = layer_schema(contract, "raw")
+    """Write what the fast reader reads, or all of it anew with the strict one where the fast one cannot be trusted."""
+    details = {
+        "run": run.run_id,
+        "contract_version": contract.version,
+        "inputs": {"delivery": delivery.sha256},
+        "declared_rows": delivery.declared_rows,
+        "by_alias": match.by_alias,
+    }
     names = [name for name in match.names if name is not None]
-    with table.replace(period.key, schema) as writer:
-        for batch in read_rows(house.landing.path(delivery), dataset.file.separator, names, BATCH_ROWS, precise=precise):
-            writer.write(batch.select(schema.names()))
-        if writer.rows == 0:
-            fix = "Send the file with its rows; a month without any is declared by the Statistics Centre, not by an empty file."
-            raise DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)
-        return writer.commit(
-            {
-                "run": run.run_id,
-                "contract_version": contract.version,
-                "inputs": {"delivery": delivery.sha256},
-                "declared_rows": delivery.declared_rows,
-                "by_alias": match.by_alias,
-            }
-        )
+    schema = layer_schema(contract, "raw")
+    for read in (read_rows, read_rows_strictly):
+        try:
+            with table.replace(period.key, schema) as writer:
+                for batch in read(house.landing.path(delivery), dataset.file.separator, names, BATCH_ROWS):
+                    writer.write(batch.select(schema.names()))
+                if writer.rows == 0:
+                    fix = "Send the file with its rows; a month without any is for the Statistics Centre to declare."
+                    raise DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)
+                return writer.commit(details)
+        except NeedsStrictReading:
+            continue
+    raise AssertionError("the strict reader reads or refuses")
 
 
 def _nothing_delivered(house: House, dataset: Dataset, period: Period) -> MdlakeError:

@@ -21,7 +21,7 @@ class PartitionStatus:
     """One dataset-month.
 
     Attributes:
-        state: `not delivered`, `delivery refused`, `delivered`, `refused`, `in progress` or `published`.
+        state: `delivery refused`, `delivered`, `refused`, `in progress` or `published`.
         rows: number of rows by layer, as far as it was made.
         verdicts: outcome by layer; None where the layer was not judged as it stands.
         failures: what failed, in words, with what to do.

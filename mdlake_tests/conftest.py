@@ -1,0 +1,127 @@
+"""Fixtures that several tests share: an installation seen from both rooms, a clock that is not the machine's, a small
+synthetic ministry with three months of deliveries, and the way of a partition through the layers as the pipeline goes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mdlake.config import Configuration, Home, load_configuration
+from mdlake.principles import RULES
+from mdlake.standard import Period
+from mdlake.steps import (
+    House,
+    Run,
+    judge,
+    make_pseudonymized,
+    make_published,
+    make_raw,
+    make_standardized,
+    open_house,
+    prepare,
+)
+from mdlake.synthetic import DeliveredFile, Ministry
+
+CONFIG = Path(__file__).resolve().parents[1] / "assets_config"
+MONTHS = ("1403-01", "1403-02", "1403-03")
+MAKERS = {
+    "raw": make_raw,
+    "standardized": make_standardized,
+    "pseudonymized": make_pseudonymized,
+    "published": make_published,
+}
+
+Land = Callable[[DeliveredFile], None]
+Walk = Callable[..., dict[str, str]]
+
+
+class Clock:
+    """A moment of Khordad 1403, one second later at every look."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2024, 6, 1, 8, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The only clock of `secure` and `research`."""
+    return Clock()
+
+
+@pytest.fixture
+def home(tmp_path: Path, clock: Clock) -> Home:
+    """A prepared installation of its own, with the ministry's configuration."""
+    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "home"), "MDLAKE_CONFIG": str(CONFIG)})
+    prepare(home, clock())
+    return home
+
+
+@pytest.fixture
+def secure(home: Home, clock: Clock) -> House:
+    """The installation from the secure room."""
+    return open_house(home, "secure", clock)
+
+
+@pytest.fixture
+def research(home: Home, clock: Clock) -> House:
+    """The installation from the research room."""
+    return open_house(home, "research", clock)
+
+
+@pytest.fixture(scope="session")
+def configuration() -> Configuration:
+    """The ministry's configuration."""
+    return load_configuration(CONFIG, RULES)
+
+
+@pytest.fixture(scope="session")
+def ministry() -> Ministry:
+    """Two thousand persons and two hundred workplaces."""
+    return Ministry(persons=2000, workplaces=200, seed=7)
+
+
+@pytest.fixture(scope="session")
+def deliveries(ministry: Ministry, tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], DeliveredFile]:
+    """What the ministry delivers in three months, by dataset and period, with the truth; 1403-03 by another contract."""
+    folder = tmp_path_factory.mktemp("deliveries")
+    return {(dataset, month): ministry.deliver(dataset, month, folder) for dataset in ministry.datasets for month in MONTHS}
+
+
+@pytest.fixture
+def land(home: Home) -> Land:
+    """Lets a delivery arrive: copies its two files to the landing of its organization."""
+
+    def land(file: DeliveredFile) -> None:
+        folder = home.landing / file.csv_path.name.partition("-")[0]
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for path in (file.csv_path, file.descriptor_path):
+            shutil.copy(path, folder)
+
+    return land
+
+
+@pytest.fixture
+def walk(secure: House, research: House) -> Walk:
+    """Takes a partition through the layers, each made and judged, until one is refused; returns the outcomes by layer."""
+
+    def walk(key: str, month: str, *layers: str, run: str = "run") -> dict[str, str]:
+        dataset, period = secure.configuration.dataset(key), Period.parse(month)
+        outcomes: dict[str, str] = {}
+        for layer in layers or MAKERS:
+            house = research if layer == "published" else secure
+            MAKERS[layer](house, dataset, period, Run(run))
+            outcomes[layer] = judge(house, layer, dataset, period, Run(run)).verdict.outcome
+            if outcomes[layer] == "refused":
+                break
+        return outcomes
+
+    return walk

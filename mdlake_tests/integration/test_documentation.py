@@ -1,0 +1,303 @@
+"""The documentation says what the program does: its examples are run, its links and paths exist, its tables are complete.
+
+A fenced block after the comment `<!-- executed -->` is run: Python as a script, of console blocks the lines that begin
+with `$`; what a console block shows besides has to come out, apart from numbers. The blocks of a document run in its own
+copy of a small demo and of the configuration; `<!-- file: PATH -->` puts a block into that configuration first. Run as a
+script, this module writes `docs/principles.md`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mdlake.cli import cli
+from mdlake.config import LAYERS, PRINCIPLES, Home, load_configuration
+from mdlake.exchange import Landing
+from mdlake.ledger import Ledger
+from mdlake.principles import RULES, Rule
+from mdlake.standard import persian_digits
+from mdlake.standard.identifiers import FAULTS
+from mdlake.steps import prepare
+from mdlake.synthetic import Ministry
+
+pytestmark = pytest.mark.xdist_group("documentation")
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "assets_config"
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+EXECUTED, IN_EMPTY_HOME = "executed", "executed in an empty home"
+
+_BLOCK = re.compile(r"^<!-- (?P<mark>.+?) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`((?:mdlake|mdlake_tests|assets_config|benchmarks|docs)/[\w./-]*)`")
+_TITLES = {
+    "transformation": ("Transformation", "اصل تبدیل"),
+    "system": ("System", "اصل سیستم"),
+    "consistency": ("Consistency", "اصل سازگار"),
+    "quality": ("Quality", "اصل کیفیت"),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block with the comment before it."""
+
+    mark: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A small demo: its home, and what it printed."""
+
+    home: Path
+    output: str
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    """The marked blocks of a document, in order."""
+    for found in _BLOCK.finditer(document.read_text(encoding="utf-8")):
+        yield Block(found["mark"], found["language"], found["text"])
+
+
+def environment(home: Path, config: Path) -> dict[str, str]:
+    """A shell in which `mdlake` is the one of this environment and the terminal is wide enough for a table."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MDLAKE_", "DAGSTER_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "MDLAKE_HOME": str(home), "MDLAKE_CONFIG": str(config), "COLUMNS": "110"}
+
+
+def shown(text: str) -> list[str]:
+    """The lines of an output without what differs from run to run: numbers, hashes, spacing, rulers, warnings."""
+    text = re.sub(r"SHA256:\S+|\b[0-9a-f]{12,}\b", "N", text.replace("(warned)", ""))
+    text = re.sub(r"(?<![\w])\d[\d,.:T+-]*", "N", text)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [line for line in lines if line.strip("─ ")]
+
+
+def run(command: list[str], variables: Mapping[str, str]) -> str:
+    """What a command prints; fails with it when the command does."""
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(variables), capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def run_block(block: Block, variables: Mapping[str, str]) -> None:
+    """Run a block, and hold what it shows against what came out."""
+    if block.language == "python":
+        run([sys.executable, "-c", block.text], variables)
+        return
+    assert block.language == "console"
+    lines = block.text.splitlines()
+    if "ssh-keygen" in block.text and shutil.which("ssh-keygen") is None:
+        return
+    output = "".join(run(["bash", "-c", line.removeprefix("$ ")], variables) for line in lines if line.startswith("$ "))
+    came_out = shown(output)
+    for line in shown("\n".join(line for line in lines if not line.startswith("$ "))):
+        assert line in came_out, f"{line!r} is not in the output:\n{output}"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """`mdlake demo` with few persons; the same seed, so the same story."""
+    home = tmp_path_factory.mktemp("documentation") / "demo"
+    command = [str(Path(sys.executable).with_name("mdlake")), "demo", "--persons", "1000", "--workplaces", "50"]
+    return Demo(home, run(command, environment(home, CONFIG)))
+
+
+@pytest.mark.parametrize(
+    "document", [d for d in DOCUMENTS if any(b.mark.startswith(EXECUTED) for b in blocks(d))], ids=lambda d: d.name
+)
+def test_the_examples_of_a_document_run_and_show_what_it_says(document: Path, demo: Demo, tmp_path: Path) -> None:
+    home, config = tmp_path / "home", tmp_path / "assets_config"
+    shutil.copytree(demo.home, home)
+    shutil.copytree(CONFIG, config)
+    for number, block in enumerate(blocks(document)):
+        if block.mark.startswith("file: "):
+            path = config / block.mark.removeprefix("file: ")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.mark == EXECUTED:
+            run_block(block, environment(home, config))
+        elif block.mark == IN_EMPTY_HOME:
+            run_block(block, environment(tmp_path / f"empty-{number}", config))
+
+
+def test_no_block_has_a_mark_that_nothing_reads() -> None:
+    known = {EXECUTED, IN_EMPTY_HOME, "descriptor", "output of the demo"}
+    marks = {block.mark for document in DOCUMENTS for block in blocks(document) if not block.mark.startswith("file: ")}
+    assert marks <= known
+
+
+def test_the_excerpt_in_the_readme_comes_out_of_the_demo(demo: Demo) -> None:
+    (excerpt,) = (block for block in blocks(ROOT / "README.md") if block.mark == "output of the demo")
+    came_out = shown(demo.output)
+    for line in shown(excerpt.text):
+        assert line in came_out, f"{line!r} is not in the output:\n{demo.output}"
+
+
+def test_every_command_and_target_in_the_readme_exists() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`mdlake ([a-z]+)", readme)) == set(cli.commands)
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", readme)) <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    text = _FENCE.sub("", document.read_text(encoding="utf-8"))
+    headings = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    for target in _LINK.findall(text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif "://" not in target:
+            assert (document.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    made = {f"assets_config/{block.mark.removeprefix('file: ')}" for block in blocks(document) if block.mark.startswith("file: ")}
+    named = set(_PATH.findall(text)) - made
+    if document.name != "circular.md":
+        named = {path for path in named if path.endswith((".py", ".yaml", ".md", "/"))}
+    missing = sorted(path for path in named if not (ROOT / path).exists())
+    assert not missing
+
+
+def test_every_article_and_note_of_the_circular_has_its_row() -> None:
+    rows = re.findall(r"^\| ([^|]*?) \|", (ROOT / "docs/circular.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {str(number) for number in range(1, 16)} <= {row.split()[0].rstrip(",") for row in rows if row}
+    assert {"1 and note", "5, note", "6, note", "7, note", "13 and note"} <= set(rows)
+
+
+def test_the_descriptor_of_the_producer_is_accepted_by_the_intake(tmp_path: Path) -> None:
+    (example,) = (block for block in blocks(ROOT / "docs/producer.md") if block.mark == "descriptor")
+    descriptor = json.loads(example.text)
+    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path), "MDLAKE_CONFIG": str(CONFIG)})
+    prepare(home, datetime(2024, 6, 1, tzinfo=UTC))
+    said, resource = descriptor["mdlake"], descriptor["resources"][0]
+    folder = home.landing / said["organization"]
+    key = f"{said['organization']}/{said['dataset']}"
+    written = Ministry(persons=1000, workplaces=50, seed=7).deliver(key, said["period"], tmp_path / "written")
+    folder.mkdir(mode=0o700)
+    data = written.csv_path.rename(folder / resource["path"])
+    resource["bytes"] = data.stat().st_size
+    resource["hash"] = f"sha256:{hashlib.sha256(data.read_bytes()).hexdigest()}"
+    (folder / f"{descriptor['name']}.json").write_text(json.dumps(descriptor), encoding="utf-8")
+    landing = Landing(home.landing, load_configuration(CONFIG, RULES), Ledger(home.ledger_url))
+    (received,) = landing.take_in(said["organization"], datetime(2024, 6, 1, tzinfo=UTC))
+    assert received.refusal is None
+    assert received.delivery.state == "accepted"
+
+
+def refusal_codes() -> set[str]:
+    """The reason codes that the code gives: of deliveries, of identifiers, of other values."""
+    codes = set(FAULTS)
+    for path in (ROOT / "mdlake").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeliveryRefused" and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    codes.add(str(first.value))
+            elif path.name == "standardized.py" and isinstance(node, ast.Constant) and isinstance(node.value, str):
+                codes |= set(re.findall(r"^(?:not_a_\w+|unknown_code|code_not_\w+)$", node.value))
+    return codes
+
+
+def test_every_reason_of_a_refusal_has_its_fix_in_both_languages() -> None:
+    english, persian = (ROOT / "docs/producer.md").read_text(encoding="utf-8").split("## فارسی")
+    for part in (english, persian):
+        rows = "\n".join(line.split("|")[1] for line in part.splitlines() if line.startswith("| "))
+        assert not sorted(code for code in refusal_codes() if f"`{code}`" not in rows)
+
+
+def test_the_page_of_the_principles_is_up_to_date() -> None:
+    written = (ROOT / "docs/principles.md").read_text(encoding="utf-8")
+    assert written == principles_page(), f"run: .venv/bin/python {Path(__file__).relative_to(ROOT)}"
+
+
+# ── docs/principles.md ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def principles_page() -> str:
+    """The page of all rules, from the rules and from how strictly the configuration holds them."""
+    settings = yaml.safe_load((CONFIG / "principles.yaml").read_text(encoding="utf-8"))["rules"]
+    english, persian = [_INTRODUCTION], [_INTRODUCTION_FA]
+    for principle in PRINCIPLES:
+        rules = [rule for rule in RULES.values() if rule.principle == principle]
+        title, title_fa = _TITLES[principle]
+        english += [
+            f"\n## {title} {title_fa}\n",
+            "| rule | asks | layer | severity | passes up to | when it fails |",
+            "|---" * 6 + "|",
+        ]
+        english += [_row(rule, settings[rule.name]) for rule in rules]
+        persian += [f"\n### {title_fa}\n", "| قاعده | پرسش | سخت‌گیری | حداکثر مجاز | گام بعدی |", "|---" * 5 + "|"]
+        persian += [_row_fa(rule, settings[rule.name]) for rule in rules]
+    return "\n".join([*english, *_own_settings(settings), *persian, "\n</div>\n"])
+
+
+def _row(rule: Rule, setting: Mapping[str, object]) -> str:
+    layers = ", ".join(layer for layer in LAYERS if layer in rule.layers)
+    allowed = f"{float(str(setting['threshold'])) * 100:g} %"
+    return f"| `{rule.name}` | {rule.title.en} | {layers} | {setting['severity']} | {allowed} | {rule.next_step.en} |"
+
+
+def _row_fa(rule: Rule, setting: Mapping[str, object]) -> str:
+    severity = {"error": "ردکننده", "warn": "هشدار"}[str(setting["severity"])]
+    allowed = persian_digits(f"{float(str(setting['threshold'])) * 100:g}٪".replace(".", "٫"))
+    return f"| `{rule.name}` | {rule.title.fa} | {severity} | {allowed} | {rule.next_step.fa} |"
+
+
+def _own_settings(settings: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """Where a contract is stricter or milder than the ministry."""
+    yield "\n## Contracts with their own strictness\n"
+    yield "| dataset | contract | rule | severity | passes up to |"
+    yield "|---" * 5 + "|"
+    for dataset in load_configuration(CONFIG, RULES).datasets.values():
+        for contract in dataset.versions:
+            for name, setting in contract.rules.items():
+                if setting.model_dump() != settings[name]:
+                    allowed = f"{setting.threshold * 100:g} %"
+                    yield f"| {dataset.key} | {contract.version} | `{name}` | {setting.severity} | {allowed} |"
+
+
+_INTRODUCTION = """# The rules, by principle
+
+Written from the rules in `mdlake/principles/` and from `assets_config/principles.yaml`; do not edit it by hand
+([developer.md](developer.md) says how it is written).
+
+A rule looks at parts: columns, comparisons, foreign keys. *Passes up to* is the largest share of failures in any one part with
+which the rule still passes. Severity `error` refuses the layer of that month; `warn` is shown and counted. A rule that compares
+with the period before or with the layer below passes where there is none."""
+
+_INTRODUCTION_FA = """
+## فارسی
+
+<div dir="rtl">
+
+هر قاعده جزء به جزء (ستون، مقایسه، کد ارجاعی) سنجیده می‌شود. «حداکثر مجاز» بیشترین سهم خطا در هر جزء است که قاعده با آن هنوز
+پذیرفته می‌شود. قاعدهٔ ردکننده همان لایهٔ همان ماه را رد می‌کند و هشدار تنها نشان داده و شمرده می‌شود."""
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/principles.md").write_text(principles_page(), encoding="utf-8")
