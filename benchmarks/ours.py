@@ -35,5 +35,3 @@ def measure(home: Home, dataset_key: str, period_key: str) -> dict[str, float]:
         if judgement.verdict.outcome == "refused":
             raise SystemExit(f"{layer} was refused: {judgement.failures}")
     return seconds
-
-

@@ -136,9 +136,14 @@ def _check(frame: pd.DataFrame) -> None:
 
 def _pseudonymize(frame: pd.DataFrame) -> pd.DataFrame:
     result = frame.drop(columns=_TEXT)
-    for name, key, marker in (("national_code", b"a" * 64, "nat"), ("workplace_code", b"b" * 64, "wrk"), ("insurance_number", b"c" * 64, "ins")):
+    for name, key, marker in (
+        ("national_code", b"a" * 64, "nat"),
+        ("workplace_code", b"b" * 64, "wrk"),
+        ("insurance_number", b"c" * 64, "ins"),
+    ):
         known = {
-            value: f"{marker}1_{hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]}" for value in frame[name].dropna().unique()
+            value: f"{marker}1_{hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]}"
+            for value in frame[name].dropna().unique()
         }
         result[f"{name}_pseudonym"] = frame[name].map(known).astype("string[pyarrow]")
     return result.drop(columns=["national_code", "workplace_code", "insurance_number"]).sort_values("national_code_pseudonym")

@@ -18,6 +18,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.writing import WAYS
+from benchmarks.writing import measure as measure_writing
+
 DATASET, PERIOD = "sso/insured_contributions", "1403-01"
 CONTENDERS = ("floor", "mdlake", "peer")
 
@@ -27,8 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--skip", choices=CONTENDERS, action="append", default=[], help="leave a contender out (the peer at 10 million rows)")
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--skip", choices=CONTENDERS, action="append", default=[], help="leave a contender out (the peer at 10 million rows)"
+    )
+    parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contender:
@@ -44,7 +49,9 @@ def main() -> None:
 def _measure(folder: Path, rows: int, rounds: int, contenders: list[str]) -> dict[str, dict[str, float]]:
     from mdlake.synthetic import Ministry
 
-    delivery = Ministry(persons=rows, workplaces=max(10, rows // 20), seed=1403).deliver(DATASET, PERIOD, folder / "delivery", truth=False)
+    delivery = Ministry(persons=rows, workplaces=max(10, rows // 20), seed=1403).deliver(
+        DATASET, PERIOD, folder / "delivery", truth=False
+    )
     best: dict[str, dict[str, float]] = {}
     for number in range(rounds):
         for contender in contenders:
@@ -52,21 +59,33 @@ def _measure(folder: Path, rows: int, rounds: int, contenders: list[str]) -> dic
             scratch.mkdir()
             for path in (delivery.csv_path, delivery.descriptor_path):
                 os.link(path, scratch / path.name)
-            command = [sys.executable, "-m", "benchmarks.run", "--contender", contender, "--folder", str(scratch)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            measured = json.loads(done.stdout.splitlines()[-1])
+            measured = _in_own_process(contender, scratch)
             print(f"round {number + 1} {contender}: {measured['total']:.2f} s", file=sys.stderr)
             if contender not in best or measured["total"] < best[contender]["total"]:
                 best[contender] = measured
             shutil.rmtree(scratch)
+    for way in WAYS:
+        scratch = folder / "writing"
+        scratch.mkdir()
+        os.link(delivery.csv_path, scratch / delivery.csv_path.name)
+        best[way] = _in_own_process(way, scratch)
+        shutil.rmtree(scratch)
     best["delivery"] = {"rows": delivery.rows, "bytes": delivery.csv_path.stat().st_size}
     return best
 
 
+def _in_own_process(contender: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.run", "--contender", contender, "--folder", str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
 def _contend(contender: str, folder: Path) -> dict[str, float]:
     csv = next(folder.glob("*.csv"))
-    before = _peak()
-    if contender == "floor":
+    if contender in WAYS:
+        seconds = measure_writing(contender, csv, folder / "table")
+    elif contender == "floor":
         from benchmarks.floor import measure as measure_floor
 
         seconds = measure_floor(csv, folder / "tables")
@@ -82,12 +101,12 @@ def _contend(contender: str, folder: Path) -> dict[str, float]:
         configuration = Path(__file__).parent.parent / "assets_config"
         home = Home.from_environment({"MDLAKE_HOME": str(folder / "home"), "MDLAKE_CONFIG": str(configuration)})
         prepare(home, datetime.now(UTC))
-        target = home.landing / DATASET.split("/")[0]
+        target = home.landing / DATASET.split("/", maxsplit=1)[0]
         target.mkdir(mode=0o700)
         for path in (csv, csv.with_suffix(".json")):
             os.link(path, target / path.name)
         seconds = measure_ours(home, DATASET, PERIOD)
-    return {**seconds, "total": sum(seconds.values()), "peak_megabytes": _peak(), "peak_before": before}
+    return {**seconds, "total": sum(seconds.values()), "peak_megabytes": _peak()}
 
 
 def _peak() -> float:
@@ -105,7 +124,11 @@ def _report(results: dict[str, dict[str, float]], rows: int, rounds: int) -> str
         "| contender | seconds | rows/s | ratio to the floor | peak memory |",
         "|---|---:|---:|---:|---:|",
     ]
-    titles = {"floor": "floor: read, write four tables, no work", "mdlake": "mdlake: four layers with checks", "peer": "peer: pandas, `hmac` per value"}
+    titles = {
+        "floor": "floor: read, write four tables, no work",
+        "mdlake": "mdlake: four layers with checks",
+        "peer": "peer: pandas, `hmac` per value",
+    }
     for contender, title in titles.items():
         if contender in results:
             total = results[contender]["total"]
@@ -114,14 +137,19 @@ def _report(results: dict[str, dict[str, float]], rows: int, rounds: int) -> str
             )
     lines += ["", "| mdlake, layer by layer | seconds | share of the floor |", "|---|---:|---:|"]
     for name, seconds in results["mdlake"].items():
-        if name not in ("total", "peak_megabytes", "peak_before"):
+        if name not in ("total", "peak_megabytes"):
             lines.append(f"| {name} | {seconds:.2f} | {seconds / floor:.2f}× |")
+    lines += ["", "| ways to write the partition | seconds | peak memory |", "|---|---:|---:|"]
+    for way in WAYS:
+        lines.append(f"| {way} | {results[way]['total']:.2f} | {results[way]['peak_megabytes']:,.0f} MB |")
     return "\n".join(lines) + "\n"
 
 
 def _write_section(path: Path, rows: int, text: str) -> None:
     """Replace the section of this size, and leave those of other sizes."""
-    head = "# Results\n\n" + (__doc__ or "").strip() + "\n\nThe floor and the peer say in their own modules what makes them fair.\n"
+    head = (
+        "# Results\n\n" + (__doc__ or "").strip() + "\n\nThe floor and the peer say in their own modules what makes them fair.\n"
+    )
     old = path.read_text(encoding="utf-8") if path.exists() else head
     parts = old.split("\n## ")
     kept = ["## " + part.rstrip() + "\n" for part in parts[1:] if not part.startswith(f"{rows:,} persons")]

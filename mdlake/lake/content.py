@@ -83,7 +83,9 @@ def _bytes(numbers: pl.Series) -> memoryview:
 
 def _update_text(values: blake3, column: pl.Series) -> None:
     """Add the bytes of a text column; in Arrow they lie one after another."""
-    arrow = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    # a missing text may still have bytes behind it, where an expression made it missing
+    present = column.drop_nulls() if column.null_count() else column
+    arrow = present.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = arrow.buffers()
     if data is not None:
         bounds = memoryview(offsets).cast("q")

@@ -182,11 +182,12 @@ class Table:
             retention_hours: another retention than the table's own; 0 only while nothing writes.
 
         Returns:
-            The paths removed, relative to the table.
+            The paths removed, relative to the table; in an object store also those that were removed before.
         """
         table = self._open()
         if table is None:
             return ()
+        there = self._local_files()
         removed = table.vacuum(
             retention_hours=retention_hours,
             dry_run=False,
@@ -195,7 +196,13 @@ class Table:
             keep_versions=sorted(set(pinned_versions)) or None,
         )
         staged = self._remove_staged_commits(24 * self.file_days if retention_hours is None else retention_hours)
-        return (*removed, *staged)
+        # Delta tells again of files that an earlier vacuum removed
+        gone = removed if "://" in self.url else sorted(there - self._local_files())
+        return (*gone, *staged)
+
+    def _local_files(self) -> frozenset[str]:
+        root = Path(self.url)
+        return frozenset(str(path.relative_to(root)) for path in root.glob(f"{PARTITION_COLUMN}=*/*"))
 
     def _remove_staged_commits(self, hours: int) -> Iterator[str]:
         """A process killed while it puts a commit in place leaves it as `<version>.json#<n>`, which `vacuum` passes over."""
@@ -323,16 +330,7 @@ class PartitionWriter:
     def _prepared_table(self) -> DeltaTable:
         """The table as it is now, made or widened so that it holds the new columns."""
         fields = [Field(name, _delta_type(name, dtype)) for name, dtype in self._schema.items()]
-        table = self._table._open()
-        if table is None:
-            configuration = {
-                "delta.logRetentionDuration": f"interval {self._table.log_days} days",
-                "delta.deletedFileRetentionDuration": f"interval {self._table.file_days} days",
-            }
-            schema = Schema([*fields, Field(PARTITION_COLUMN, PrimitiveType("string"))])
-            return DeltaTable.create(
-                self._table.url, schema, mode="ignore", partition_by=[PARTITION_COLUMN], configuration=configuration
-            )
+        table = self._table._open() or self._made_table(fields)
         known = {f.name: f for f in table.schema().fields}
         for new in fields:
             if new.name in known and known[new.name].type != new.type:
@@ -346,6 +344,18 @@ class PartitionWriter:
             table.alter.add_columns(added)
             table.update_incremental()
         return table
+
+    def _made_table(self, fields: list[Field]) -> DeltaTable:
+        """A new table, or the one that another run made at the same moment, maybe with other columns."""
+        configuration = {
+            "delta.logRetentionDuration": f"interval {self._table.log_days} days",
+            "delta.deletedFileRetentionDuration": f"interval {self._table.file_days} days",
+        }
+        schema = Schema([*fields, Field(PARTITION_COLUMN, PrimitiveType("string"))])
+        url = self._table.url
+        DeltaTable.create(url, schema, mode="ignore", partition_by=[PARTITION_COLUMN], configuration=configuration)
+        # not what `create` returns: it says the schema asked for, even where another one was made
+        return DeltaTable(url)
 
 
 def _regroup(batches: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

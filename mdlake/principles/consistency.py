@@ -6,6 +6,8 @@ month close, because a verdict must not depend on the order of arrival.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from mdlake.config import Label
@@ -14,6 +16,7 @@ from mdlake.principles.rule import Question, Rule, Subject
 __all__ = ["RULES"]
 
 _PRINCIPLE = "consistency"
+_WHOLE = 10_000
 
 
 def _rows_against_previous(subject: Subject) -> Question:
@@ -23,7 +26,7 @@ def _rows_against_previous(subject: Subject) -> Question:
 
 
 def _means_against_previous(subject: Subject) -> Question:
-    """Change of each measure's mean, as a share of the mean before; counted in the measure's own unit."""
+    """Change of each measure's mean, in ten-thousandths of the mean before: a mean of few rows is too near to a value."""
     previous = subject.previous
     if previous is None:
         return Question()
@@ -34,15 +37,13 @@ def _means_against_previous(subject: Subject) -> Question:
     now = subject.rows.select(pl.col(name).mean().alias(f"{name}_now") for name in measures)
     then = previous.select(pl.col(name).mean().alias(f"{name}_then") for name in measures)
     both = pl.concat([now, then], how="horizontal")
-    return Question(
-        frames={
-            name: both.select(
-                pl.col(f"{name}_then").abs().alias("checked"),
-                (pl.col(f"{name}_now") - pl.col(f"{name}_then")).abs().alias("failed"),
-            )
-            for name in measures
-        }
-    )
+    return Question(frames={name: both.select(*_change(pl.col(f"{name}_now"), pl.col(f"{name}_then"))) for name in measures})
+
+
+def _change(now: pl.Expr, then: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The change of a mean; from zero to anything else all of it, and none where either has no value."""
+    share = pl.when(then != 0).then((now - then).abs() / then.abs()).otherwise((now != then).cast(pl.Float64))
+    return pl.lit(_WHOLE).alias("checked"), (share * _WHOLE).alias("failed")
 
 
 def _shares_against_previous(subject: Subject) -> Question:
@@ -76,8 +77,8 @@ def _stable_attributes(subject: Subject) -> Question:
         if not {agreement.unit, *agreement.columns} <= had:
             continue
         wanted = [agreement.unit, *agreement.columns]
-        now = subject.rows.select(wanted).drop_nulls().unique(agreement.unit)
-        then = previous.select(wanted).drop_nulls().unique(agreement.unit)
+        now = subject.rows.select(wanted).drop_nulls().unique(agreement.unit, keep="first")
+        then = previous.select(wanted).drop_nulls().unique(agreement.unit, keep="first")
         both = now.join(then, on=agreement.unit, suffix="_then")
         differs = pl.any_horizontal(*(pl.col(name) != pl.col(f"{name}_then") for name in agreement.columns))
         frames["+".join(agreement.columns)] = both.select(pl.len().alias("checked"), differs.sum().alias("failed"))
@@ -85,7 +86,7 @@ def _stable_attributes(subject: Subject) -> Question:
 
 
 def _totals_carried(subject: Subject) -> Question:
-    """Difference of each measure's total, and of its number of values, to the layer below."""
+    """Measures whose total, or number of values, is another one than in the layer below."""
     below = subject.below
     if below is None:
         return Question()
@@ -96,18 +97,26 @@ def _totals_carried(subject: Subject) -> Question:
     ]
     if not measures:
         return Question()
-    here = subject.rows.select(pl.col(name).sum().alias(f"{name}_here") for name in measures)
-    there = below.select(pl.col(name).sum().alias(f"{name}_there") for name in measures)
+    here = subject.rows.select(*_totals(measures, "here"))
+    there = below.select(*_totals(measures, "there"))
     both = pl.concat([here, there], how="horizontal")
     return Question(
         frames={
             name: both.select(
-                pl.col(f"{name}_there").abs().alias("checked"),
-                (pl.col(f"{name}_here") - pl.col(f"{name}_there")).abs().alias("failed"),
+                pl.lit(1).alias("checked"),
+                pl.any_horizontal(pl.col(f"{name}_{told}_here") != pl.col(f"{name}_{told}_there") for told in ("total", "values"))
+                .cast(pl.Int64)
+                .alias("failed"),
             )
             for name in measures
         }
     )
+
+
+def _totals(measures: list[str], side: str) -> Iterator[pl.Expr]:
+    for name in measures:
+        yield pl.col(name).sum().alias(f"{name}_total_{side}")
+        yield pl.col(name).count().alias(f"{name}_values_{side}")
 
 
 RULES = (
@@ -118,7 +127,7 @@ RULES = (
         Label(fa="شمار سطرها با دورهٔ پیش سازگار است", en="the number of rows agrees with the period before"),
         Label(
             fa="تولیدکننده کامل بودن پرونده را تأیید کند یا دلیل تغییر را بنویسد.",
-            en="Ask the producer to confirm that the file is complete, or to explain the change; an exception needs the Committee.",
+            en="Ask the producer to confirm that the file is complete, or explain the change; an exception needs the Committee.",
         ),
         _rows_against_previous,
     ),

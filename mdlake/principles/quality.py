@@ -11,7 +11,7 @@ __all__ = ["RULES"]
 
 _PRINCIPLE = "quality"
 _ROBUST_Z = 6.0
-_MAD_TO_SIGMA = 1.4826
+_QUARTILES_TO_SIGMA = 1.349
 _HEAP = 1_000_000
 _COMPARE = {
     "<": pl.Expr.lt,
@@ -75,14 +75,17 @@ def _amounts(subject: Subject) -> list[Column]:
 def _outliers(subject: Subject) -> Question:
     """Positive amounts whose logarithm lies more than six robust standard deviations from the median.
 
-    Source: median and median absolute deviation as in Rousseeuw & Croux (1993).
+    The deviation is the range between the quartiles of the logarithm, over 1.349. Quantiles of logarithms are logarithms of
+    quantiles, so no logarithm of a row is taken. Source: Rousseeuw & Croux (1993).
     """
     counts = {}
     for column in _amounts(subject):
-        log = pl.col(column.name).filter(pl.col(column.name) > 0).cast(pl.Float32).log()
-        distance = (log - log.median()).abs()
-        far = distance > _ROBUST_Z * _MAD_TO_SIGMA * distance.median()
-        counts[column.name] = (log.count(), far.sum())
+        amount = pl.col(column.name).filter(pl.col(column.name) > 0)
+        low, middle, high = (amount.quantile(q, "nearest").log() for q in (0.25, 0.5, 0.75))
+        reach = _ROBUST_Z * (high - low) / _QUARTILES_TO_SIGMA
+        far = (amount < (middle - reach).exp()) | (amount > (middle + reach).exp())
+        # where half of the amounts are one number, nothing can be said of the others
+        counts[column.name] = (amount.count(), pl.when(reach > 0).then(far.sum()).otherwise(0))
     return Question(counts=counts)
 
 

@@ -143,7 +143,7 @@ def prepare(home: Home, now: datetime) -> tuple[str, ...]:
     """
     made = []
     folders = [(home.root, 0o755), (home.control, 0o700), (home.landing, 0o700), (home.outbox, 0o700), (home.keys, 0o700)]
-    folders += [(Path(url), mode) for url, mode in ((home.secure, 0o700), (home.research, 0o755)) if "://" not in url]
+    folders += [(Path(url), mode) for url, mode in ((home.secure, 0o700), (home.research, 0o750)) if "://" not in url]
     for folder, mode in folders:
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=mode)

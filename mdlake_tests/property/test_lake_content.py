@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import struct
 import tempfile
 from collections.abc import Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
+from blake3 import blake3
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -70,7 +74,7 @@ def test_the_content_id_does_not_depend_on_batches_or_chunks(frame: pl.DataFrame
     ordered = canonical_order(frame, LEAD)
     cuts = sorted(data.draw(st.lists(st.integers(0, frame.height), max_size=4)))
     bounds = [0, *cuts, frame.height]
-    parts = [ordered[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+    parts = [ordered[begin:end] for begin, end in pairwise(bounds)]
     assert hashed(*parts) == content_id(frame, LEAD)
     assert hashed(pl.concat(parts, rechunk=False)) == content_id(frame, LEAD)
 
@@ -126,9 +130,19 @@ def test_how_a_value_became_missing_does_not_matter(frame: pl.DataFrame, data: s
 
 
 def test_the_content_id_is_what_its_description_says() -> None:
-    """Recomputed from the description of `ContentHasher`; changing it would make every recorded id another one."""
-    frame = pl.DataFrame({"n": [2, 1], "t": ["é", None], "empty": [None, None]}, schema_overrides={"empty": pl.String()})
-    assert content_id(frame, ("n",)) == "@CONTENT@"
+    """Recomputed byte by byte from the description of `ContentHasher`: another result makes every recorded id worthless."""
+    frame = pl.DataFrame(
+        {"n": [3, 1, 2], "t": ["é", None, "ab"], "d": [date(1970, 1, 3), None, None], "void": [None] * 3},
+        schema_overrides={"void": pl.String()},
+    )
+    columns = [
+        ["d", "Date", struct.pack("<qqq", 0, 0, 2), b"", struct.pack("<QQ", 0, 1)],
+        ["n", "Int64", struct.pack("<qqq", 1, 2, 3), b"", b""],
+        ["t", "String", "abé".encode(), struct.pack("<III", 0, 2, 2), struct.pack("<Q", 0)],
+    ]
+    hashed_columns = [[c[0], c[1], *(blake3(part).hexdigest() for part in c[2:])] for c in columns]
+    text = json.dumps(["mdlake-content/1", 3, hashed_columns], separators=(",", ":"))
+    assert content_id(frame, ("n",)) == blake3(text.encode()).hexdigest()
 
 
 @settings(max_examples=20, deadline=None)
@@ -158,7 +172,7 @@ def test_replacing_partitions_agrees_with_a_dictionary(writes: list[tuple[str, p
         if reference:
             table.vacuum(retention_hours=0)
             files = {path.name for path in Path(table.url).glob("period=*/*.parquet")}
-            assert len(files) == sum(-(-frame.height // 4) if frame.height else 0 for frame in reference.values())
+            assert len(files) <= sum(-(-frame.height // 4) for frame in reference.values())
             for month, frame in reference.items():
                 assert_same(table, month, frame)
 

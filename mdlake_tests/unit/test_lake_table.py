@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,6 @@ def test_a_table_that_was_never_written_says_so(table: Table) -> None:
     assert table.periods() == ()
     assert table.states() == ()
     assert table.state("1403-01") is None
-    assert list(table.batches("1403-01", 10)) == [] if table.exists() else True
     assert table.optimize(10) == 0
     assert table.vacuum() == ()
     with pytest.raises(LakeError, match="never written") as caught:
@@ -160,10 +160,10 @@ def test_a_type_that_the_lake_does_not_keep_is_refused(table: Table, dtype: pl.D
 def test_an_abandoned_writer_leaves_nothing(table: Table) -> None:
     state = write(table, "1403-01", ROWS)
     files = files_of(table)
-    with pytest.raises(ZeroDivisionError), table.replace("1403-01", ROWS.schema) as writer:
+    with suppress(KeyboardInterrupt), table.replace("1403-01", ROWS.schema) as writer:
         writer.write(ROWS)
         assert files_of(table) != files
-        raise ZeroDivisionError
+        raise KeyboardInterrupt
     with table.replace("1403-02", ROWS.schema) as writer:
         writer.write(ROWS)
     assert files_of(table) == files
@@ -193,7 +193,7 @@ def test_rows_out_of_canonical_order_are_refused(table: Table, batches: tuple[pl
 
 def test_a_batch_with_another_schema_is_refused(table: Table) -> None:
     with pytest.raises(LakeError, match="another schema"):
-        write(table, "1403-01", ROWS, ROWS.drop("flag"))
+        write(table, "1403-01", ROWS[:2], ROWS[2:].drop("flag"))
     assert files_of(table) == set()
 
 
@@ -207,7 +207,7 @@ def at_once(count: int, action: Callable[[int, Callable[[], None]], Any]) -> lis
     def run(number: int) -> Any:
         try:
             return action(number, lambda: barrier.wait() and None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the tests look at what it is
             return error
 
     with ThreadPoolExecutor(count) as pool:
@@ -254,10 +254,11 @@ def test_writers_of_different_partitions_all_land(table: Table, written_before: 
 
 
 def test_a_writer_that_was_overtaken_before_its_commit_does_not_land(table: Table) -> None:
-    with pytest.raises(LakeError, match="at the same time"), table.replace("1403-01", ROWS.schema) as slow:
+    with table.replace("1403-01", ROWS.schema) as slow:
         slow.write(ROWS)
         fast = write(table, "1403-01", ROWS[:1])
-        slow.commit({})
+        with pytest.raises(LakeError, match="at the same time"):
+            slow.commit({})
     assert table.states() == (fast,)
     assert len(files_of(table)) == 1
 
@@ -360,7 +361,7 @@ def test_duckdb_and_the_delta_library_read_the_same_rows(table: Table) -> None:
     arrow = pl.DataFrame(pl.from_arrow(delta.to_pyarrow_table())).select(ours.columns).sort(PARTITION_COLUMN, "unit")
     assert_frame_equal(arrow, ours, check_dtypes=True)
     query = "select * from read_parquet(?, hive_partitioning = true, union_by_name = true, hive_types = {'period': varchar})"
-    peer = pl.DataFrame(duckdb.execute(query, [delta.file_uris()]).arrow().read_all())
+    peer = duckdb.execute(query, [delta.file_uris()]).pl()
     assert_frame_equal(peer.select(ours.columns).sort(PARTITION_COLUMN, "unit"), ours)
 
 
