@@ -118,7 +118,8 @@ def _report(results: dict[str, dict[str, float]], rows: int, rounds: int) -> str
     lines = [
         f"## {rows:,} persons: {delivery['rows']:,.0f} rows, {delivery['bytes'] / 1e6:,.0f} MB of CSV",
         "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}; best of {rounds} rounds, "
+        f"Measured {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+        f"best of {rounds} rounds, "
         "each contender in its own process on the same file.",
         "",
         "| contender | seconds | rows/s | ratio to the floor | peak memory |",
@@ -133,7 +134,8 @@ def _report(results: dict[str, dict[str, float]], rows: int, rounds: int) -> str
         if contender in results:
             total = results[contender]["total"]
             lines.append(
-                f"| {title} | {total:.2f} | {delivery['rows'] / total:,.0f} | {total / floor:.2f}× | {results[contender]['peak_megabytes']:,.0f} MB |"
+                f"| {title} | {total:.2f} | {delivery['rows'] / total:,.0f} | {total / floor:.2f}× "
+                f"| {results[contender]['peak_megabytes']:,.0f} MB |"
             )
     lines += ["", "| mdlake, layer by layer | seconds | share of the floor |", "|---|---:|---:|"]
     for name, seconds in results["mdlake"].items():

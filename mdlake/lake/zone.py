@@ -6,10 +6,8 @@ looks for them, never from the configuration.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mdlake.lake.table import Table
 
@@ -26,24 +24,11 @@ class Retention:
 
 @dataclass(frozen=True)
 class Zone:
-    """Attributes: name: `secure` or `research`; root: a path or an URL; owner_only: whether its folders are the owner's alone."""
+    """Attributes: name: `secure` or `research`; root: a path or an URL."""
 
     name: str
     root: str
     retention: Retention
-    owner_only: bool
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether the zone lies in an object store."""
-        return "://" in self.root
-
-    def prepare(self) -> None:
-        """Make the zone's folder; owner-only from its first moment where the zone asks for it."""
-        if not self.is_remote:
-            Path(self.root).mkdir(parents=True, exist_ok=True, mode=0o700 if self.owner_only else 0o755)
-            if self.owner_only:
-                os.chmod(self.root, 0o700)
 
     def table(self, kind: str, dataset: str, order: Sequence[str]) -> Table:
         """The table of a kind (a layer, or `quarantine`) of `organization/dataset`, whether or not it exists yet.

@@ -26,10 +26,9 @@ def publish(pseudonymized: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
 def _generalize(column: Column) -> pl.Expr:
     value, width = pl.col(column.name), column.publish.width
     match column.publish.action:
-        case "year" if column.type == "month":
-            return value.str.slice(0, 4).cast(pl.Int64)
         case "year":
-            return solar_hijri_from_gregorian(value).struct.field("year").cast(pl.Int64)
+            year = value.str.slice(0, 4) if column.type == "month" else solar_hijri_from_gregorian(value).struct.field("year")
+            return year.cast(pl.Int64)
         case "year_month":
             return _year_month(value)
         case "band":

@@ -33,7 +33,8 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
         jobs=jobs,
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Publishes each month whose pseudonymized layer passed its principles. · ماهی را که اصول چهارگانه را گذرانده منتشر می‌کند.",
+        description="Publishes each month whose pseudonymized layer passed its principles. · "
+        "ماهی را که اصول چهارگانه را گذرانده منتشر می‌کند.",
     )
     def due(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> Iterator[dg.RunRequest]:
         for verdict in handover_due(house):

@@ -123,7 +123,7 @@ RULES = (
         Label(fa="سطرهای قرنطینه کم است", en="few rows are in quarantine"),
         Label(
             fa="دلایل قرنطینه را به تولیدکننده بفرستید تا سامانهٔ خود را اصلاح کند.",
-            en="Send the producer the reasons of the quarantine, by count and row number; it corrects its system and sends again.",
+            en="Send the producer the reasons of the quarantine, by count and row; it corrects its system and sends again.",
         ),
         _quarantined_rows,
     ),

@@ -73,7 +73,6 @@ class House:
             name,
             self.home.zone(name),
             Retention(retention.log_retention_days, retention.file_retention_days),
-            owner_only=name == "secure",
         )
 
     def table(self, layer: str, dataset: Dataset, contract: Contract) -> Table:

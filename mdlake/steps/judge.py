@@ -15,7 +15,7 @@ import polars as pl
 from mdlake.config import Contract, Dataset
 from mdlake.errors import LakeError
 from mdlake.lake import PARTITION_COLUMN, PartitionState
-from mdlake.layers import Tally
+from mdlake.layers import Tally, layer_schema
 from mdlake.ledger import Verdict
 from mdlake.principles import RULES, RuleResult, Subject, evaluate, outcome_of, rules_version
 from mdlake.standard import Period
@@ -173,11 +173,13 @@ def _frozen(house: House, dataset: Dataset, period: Period) -> tuple[pl.LazyFram
     if not earlier or dataset.versions[0].valid_from > earlier[-1].months()[-1]:
         return None
     last = earlier[-1]
-    table = house.table("standardized", dataset, dataset.contract(last))
+    contract = dataset.contract(last)
+    table = house.table("standardized", dataset, contract)
     state = table.state(last.key)
     if state is None:
         return None
     verdict = house.ledger.verdict_for("standardized", dataset.organization, dataset.name, last.key, state.content_id)
     if verdict is None or verdict.outcome == "refused":
         return None
-    return table.scan(last.key).drop(PARTITION_COLUMN), state
+    # only what its own contract has: a column that a later version added was not empty in that period, it was not there
+    return table.scan(last.key).select(layer_schema(contract, "standardized").names()), state

@@ -1,4 +1,4 @@
-"""The whole way by its steps, held against the truth of the synthetic ministry: who links with whom, and what became of the rest."""
+"""The whole way by its steps, held against the truth of the synthetic ministry: who links, and what became of the rest."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
+from conftest import CONFIG, MAKERS, Clock
 from deltalake import DeltaTable
 
 from mdlake.config import Home
 from mdlake.errors import GateRefused, MdlakeError
 from mdlake.lake import PARTITION_COLUMN, PartitionState, Table
 from mdlake.layers import REASONS, ROW, Tally
+from mdlake.ledger import Verdict
 from mdlake.pseudonyms import KeyFile, derive_key, pseudonym_of
 from mdlake.standard import Period
 from mdlake.steps import (
@@ -66,7 +67,7 @@ def rows(house: House, layer: str, key: str, month: str) -> pl.DataFrame:
 
 def files(house: House, layer: str, key: str, month: str) -> dict[str, str]:
     """The files of a partition that its table names, by their digests."""
-    uris = DeltaTable(table(house, layer, key, month).url).file_uris([(PARTITION_COLUMN, "=", month)])
+    uris = DeltaTable(table(house, layer, key, month).url).file_uris(file_pruning_predicate=[(PARTITION_COLUMN, "=", month)])
     return {uri: hashlib.sha256(Path(uri).read_bytes()).hexdigest() for uri in uris}
 
 
@@ -87,20 +88,8 @@ class Walked:
         return truth.rows
 
 
-class Ticking:
-    """A clock for houses that live longer than one test."""
-
-    def __init__(self, clock: Any) -> None:
-        self._clock = clock
-
-    def __call__(self) -> Any:
-        return self._clock()
-
-
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
-    from conftest import CONFIG, MAKERS, Clock
-
     clock = Clock()
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("walked")), "MDLAKE_CONFIG": str(CONFIG)})
     prepare(home, clock())
@@ -114,7 +103,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
             dataset, period = secure.configuration.dataset(key), Period.parse(month)
             for layer, make in MAKERS.items():
                 make(research if layer == "published" else secure, dataset, period, Run("run"))
-                assert judge(secure, layer, dataset, period, Run("run")).verdict.outcome in PASSED, (key, month, layer)
+                judgement = judge(secure, layer, dataset, period, Run("run"))
+                assert judgement.verdict.outcome in PASSED, (key, month, layer, judgement.failures)
     return Walked(secure, delivered)
 
 
@@ -174,7 +164,7 @@ def test_every_harm_is_found_by_a_reason_a_fault_or_a_rule(key: str, walked: Wal
             harmed = truth.filter(harm=harm).height
             assert harmed <= sum(tally.faults[fault] for fault in faults) <= 2 * harmed
             found[harm].update({f"blank {fault}": tally.faults[fault] for fault in faults})
-        results = {r["rule"]: r for r in _verdict(walked.secure, "standardized", key, month).results}
+        results: dict[Any, Any] = {r["rule"]: r for r in _verdict(walked.secure, "standardized", key, month).results}
         for harm, (rule, part) in RULES_FIND[key].items():
             harmed = truth.filter(harm=harm).height
             counted = results[rule]["parts"].get(part, [0, 0])[1]
@@ -183,13 +173,15 @@ def test_every_harm_is_found_by_a_reason_a_fault_or_a_rule(key: str, walked: Wal
                 found[harm][f"rule {rule} ({part})"] += counted
     every = {harm for month in MONTHS for harm in walked.truth(key, month)["harm"].drop_nulls()}
     assert every == LEAVES[key].keys() | BLANKS[key].keys() | RULES_FIND[key].keys(), "a class of harm that nothing finds"
-    print(f"\n{key}")
+    lines = [key]
     for harm, ways in sorted(found.items()):
-        print(f"  {harm:26} " + ", ".join(f"{way}: {count}" for way, count in sorted(ways.items()) if count))
+        lines.append(f"  {harm:26} " + ", ".join(f"{way}: {count}" for way, count in sorted(ways.items()) if count))
+    print("\n" + "\n".join(lines))  # noqa: T201 - the table of harms, shown by `pytest -rP`
 
 
-def _verdict(house: House, layer: str, key: str, month: str) -> Any:
-    verdict = house.ledger.latest_verdict(layer, *key.split("/"), month)
+def _verdict(house: House, layer: str, key: str, month: str) -> Verdict:
+    organization, name = key.split("/")
+    verdict = house.ledger.latest_verdict(layer, organization, name, month)
     assert verdict is not None
     return verdict
 
@@ -198,7 +190,8 @@ def _pseudonyms(walked: Walked) -> Callable[[str, str | None], str | None]:
     """Identifier type and code → pseudonym, by the plain definition."""
     root = KeyFile(walked.secure.home.keys / KEY_FILE).read().current.root
     keys = {kind: derive_key(root, f"warehouse/{kind}") for kind in ("national_code", "workplace_code")}
-    return lambda kind, code: None if code is None else pseudonym_of(keys[kind], kind[:1] == "n" and "nat" or "wrk", 1, code)
+    marker = {"national_code": "nat", "workplace_code": "wrk"}
+    return lambda kind, code: None if code is None else pseudonym_of(keys[kind], marker[kind], 1, code)
 
 
 def _surviving(walked: Walked, key: str, month: str) -> pl.DataFrame:
@@ -303,7 +296,7 @@ def test_the_same_partition_twice_has_the_same_content_and_one_verdict(
     walk(LIST, "1403-01", run="second")
     assert {layer: state(secure, layer, LIST, "1403-01").content_id for layer in first} == first
     for layer in LAYERS:
-        history = secure.ledger.verdict_history(layer, *LIST.split("/"), "1403-01")
+        history = secure.ledger.verdict_history(layer, "sso", "insured_contributions", "1403-01")
         assert [verdict.run_id for verdict in history] == ["second"], layer
         assert history[0].content_id == first[layer]
 
@@ -344,7 +337,7 @@ def test_a_refused_month_goes_no_further_blocks_no_other_and_turns_when_it_comes
     assert set(walk(LIST, "1403-02").values()) <= PASSED
     # the corrected file says what the first one said
     assert state(research, "published", LIST, "1403-02").content_id == before["1403-02"][0].content_id
-    history = secure.ledger.verdict_history("standardized", *LIST.split("/"), "1403-02")
+    history = secure.ledger.verdict_history("standardized", "sso", "insured_contributions", "1403-02")
     assert sorted(verdict.outcome == "refused" for verdict in history) == [False, True]
     secure.ledger.audit.verify()
 
@@ -393,12 +386,13 @@ def test_two_contract_versions_are_read_as_one_table_by_three_readers(walked: Wa
         assert height == state(secure, "published", LIST, month).rows
         assert (stated == 0) == (month < "1403-03")
     uris = DeltaTable(whole.url).file_uris()
-    found = duckdb.sql(
+    read = duckdb.sql(
         "select period, count(*), count(contract_type), count(distinct national_code_pseudonym) "
         "from read_parquet($files, union_by_name=true, hive_partitioning=true, hive_types={'period': varchar}) group by period",
         params={"files": uris},
-    ).fetchall()
-    assert {period: (height, stated) for period, height, stated, _ in found} == counted
+    )
+    assert read is not None
+    assert {period: (height, stated) for period, height, stated, _ in read.fetchall()} == counted
     arrow = pl.DataFrame(pl.from_arrow(DeltaTable(whole.url).to_pyarrow_table()))
     assert arrow.group_by(PARTITION_COLUMN).len().sort(PARTITION_COLUMN).rows() == sorted((p, n) for p, (n, _) in counted.items())
     assert arrow["contract_type"].count() == counted["1403-03"][1]
@@ -456,7 +450,8 @@ def test_neither_the_order_of_arrival_nor_the_order_of_rows_changes_what_is_publ
 def _as_it_came(walked: Walked, key: str, month: str) -> DeliveredFile:
     """A delivery that was taken in, under the names that it came by."""
     file = walked.delivered[key, month]
-    current = walked.secure.ledger.current_delivery(*key.split("/"), month)
+    organization, name = key.split("/")
+    current = walked.secure.ledger.current_delivery(organization, name, month)
     assert current is not None
     kept = walked.secure.landing.path(current)
     came = walked.secure.home.root / "came"
