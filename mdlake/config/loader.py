@@ -69,23 +69,28 @@ def load_configuration(folder: Path, rules: Collection[str]) -> Configuration:
 def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """The configuration, or None with every problem found, in the order of files and lines."""
     reader = _Reader(folder)
+    reader.misnamed()
     calendar = reader.read("calendar.yaml", CalendarFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
     classifications = reader.classifications()
     organizations, files = reader.organizations()
-    if calendar is None or standard is None or principles is None:
+    if standard is None:
         return None, tuple(sorted(reader.problems))
-    shared = SharedStandard(standard, classifications, principles.rules, frozenset(rules))
-    reader.problems += standard_problems(shared, reader.sources["standard.yaml"], reader.sources["principles.yaml"])
-    columns = {key: frozenset(name for v in file.versions for name in v.columns) for key, file in files.items()}
+    names = frozenset(classifications) | reader.broken("classifications")
+    settings = principles.rules if principles else {}
+    shared = SharedStandard(standard, classifications, names, settings, frozenset(rules))
+    source = reader.sources["principles.yaml"] if principles else None
+    reader.problems += standard_problems(shared, reader.sources["standard.yaml"], source)
+    columns: dict[str, frozenset[str] | None] = dict.fromkeys(reader.broken("organizations"))
+    columns |= {key: frozenset(name for v in file.versions for name in v.columns) for key, file in files.items()}
     datasets: dict[str, Dataset] = {}
     for key, file in files.items():
         dataset, problems = resolve_dataset(key, file, shared, columns, reader.sources[f"organizations/{key}.yaml"])
         reader.problems += problems
         if dataset is not None:
             datasets[key] = dataset
-    if reader.problems:
+    if reader.problems or calendar is None or principles is None:
         return None, tuple(sorted(reader.problems))
     return Configuration(calendar, standard, classifications, organizations, datasets), ()
 
@@ -97,6 +102,12 @@ class _Reader:
         self.folder = folder
         self.sources: dict[str, YamlSource] = {}
         self.problems: list[Problem] = []
+
+    def misnamed(self) -> None:
+        """Files that nobody would read although they look as if somebody did."""
+        for path in sorted(self.folder.rglob("*.yml")):
+            where = str(path.relative_to(self.folder))
+            self.problems.append(Problem(where, 0, "", "the file is not read", "Let its name end in .yaml."))
 
     def read(self, name: str, model: type[_Model]) -> _Model | None:
         """One file against its model; None when it does not hold."""
@@ -111,8 +122,13 @@ class _Reader:
         try:
             return model.model_validate(source.data)
         except ValidationError as error:
-            self.problems += [_explain(source, model, detail) for detail in error.errors()]
+            self.problems += [_explain(source, model, detail) for detail in _own_errors(error)]
             return None
+
+    def broken(self, folder: str) -> frozenset[str]:
+        """The names, below a folder and without suffix, of the files in which something is wrong."""
+        wrong = {Path(problem.file) for problem in self.problems}
+        return frozenset(str(path.relative_to(folder).with_suffix("")) for path in wrong if path.parts[0] == folder)
 
     def classifications(self) -> dict[str, Classification]:
         """Every `classifications/*.yaml`, by file name."""
@@ -165,6 +181,17 @@ class _Reader:
             self.problems.append(Problem(where, 0, "", "the name cannot be part of an asset key", fix))
 
 
+def _own_errors(error: ValidationError) -> list[Any]:
+    """The findings without those that only follow from others: a list is not too short because its items are wrong."""
+    details = error.errors()
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(d["loc"][: len(detail["loc"])] == detail["loc"] and d is not detail for d in details)
+    ]
+
+
 def _explain(source: YamlSource, model: type[BaseModel], detail: Any) -> Problem:
     """One finding of pydantic in the words of a person who writes YAML."""
     location: Sequence[str | int] = detail["loc"]
@@ -181,7 +208,7 @@ def _explain(source: YamlSource, model: type[BaseModel], detail: Any) -> Problem
     if kind == "string_pattern_mismatch":
         return source.problem(location, "the text has not the right form", f"Form: {detail['ctx']['pattern']}.")
     if kind == "value_error":
-        return source.problem(location, str(detail["ctx"]["error"]), "Correct it.")
+        return source.problem(location, str(detail["ctx"]["error"]).rstrip("."), "Correct it.")
     return source.problem(location, detail["msg"][0].lower() + detail["msg"][1:], "Correct it.")
 
 

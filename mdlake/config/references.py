@@ -29,16 +29,21 @@ _NUMBERS = frozenset({"integer", "amount"})
 
 @dataclass(frozen=True)
 class SharedStandard:
-    """What every contract may refer to."""
+    """What every contract may refer to.
+
+    Attributes:
+        classification_names: also of classifications that could not be read; what refers to them is not wrong for it.
+    """
 
     standard: StandardFile
     classifications: Mapping[str, Classification]
+    classification_names: frozenset[str]
     rules: Mapping[str, RuleSetting]
     known_rules: frozenset[str]
 
 
-def standard_problems(shared: SharedStandard, standard: YamlSource, principles: YamlSource) -> list[Problem]:
-    """What does not fit in `standard.yaml` and `principles.yaml`."""
+def standard_problems(shared: SharedStandard, standard: YamlSource, principles: YamlSource | None) -> list[Problem]:
+    """What does not fit in `standard.yaml` and `principles.yaml` (None: it could not be read)."""
     problems: list[Problem] = []
     offices = shared.standard.offices
     for layer, entry in shared.standard.layers.items():
@@ -53,7 +58,11 @@ def standard_problems(shared: SharedStandard, standard: YamlSource, principles: 
         path = ("variables", name)
         problems += _known(standard, (*path, "owner"), "office", variable.owner, offices)
         problems += _known(standard, (*path, "identifier"), "identifier type", variable.identifier, IDENTIFIER_TYPES)
-        problems += _known(standard, (*path, "classification"), "classification", variable.classification, shared.classifications)
+        problems += _known(
+            standard, (*path, "classification"), "classification", variable.classification, shared.classification_names
+        )
+    if principles is None:
+        return problems
     for rule in shared.rules:
         problems += _known(principles, ("rules", rule), "rule", rule, shared.known_rules)
     for rule in sorted(shared.known_rules - set(shared.rules)):
@@ -62,9 +71,13 @@ def standard_problems(shared: SharedStandard, standard: YamlSource, principles: 
 
 
 def resolve_dataset(
-    key: str, file: DatasetFile, shared: SharedStandard, columns: Mapping[str, Collection[str]], source: YamlSource
+    key: str, file: DatasetFile, shared: SharedStandard, columns: Mapping[str, Collection[str] | None], source: YamlSource
 ) -> tuple[Dataset | None, list[Problem]]:
-    """One dataset with its versions in order, each column resolved; or None and the problems."""
+    """One dataset with its versions in order, each column resolved; or None and the problems.
+
+    Args:
+        columns: names of the columns of every dataset; None for one that could not be read.
+    """
     organization, name = key.split("/")
     problems = list(_version_problems(file, source))
     contracts: list[Contract] = []
@@ -82,7 +95,7 @@ def resolve_dataset(
                 dataset=key,
                 version=version.version,
                 valid_from=version.valid_from,
-                valid_to=following.previous() if following else None,
+                valid_to=following.previous() if following and version.valid_from < following else None,
                 unit_key=version.unit_key,
                 columns=tuple(resolved),
                 edits=version.edits,
@@ -138,7 +151,7 @@ def _resolve_column(
         return None, problems
     column_type, identifier, classification = values["type"], values["identifier"], values["classification"]
     problems += _known(source, (*path, "identifier"), "identifier type", identifier, IDENTIFIER_TYPES)  # type: ignore[arg-type]
-    problems += _known(source, (*path, "classification"), "classification", classification, shared.classifications)  # type: ignore[arg-type]
+    problems += _known(source, (*path, "classification"), "classification", classification, shared.classification_names)  # type: ignore[arg-type]
     needs = {"identifier": identifier, "code": classification, "date": spec.dates}
     asked = {"identifier": "identifier", "code": "classification", "date": "dates"}
     for kind, given in needs.items():
@@ -146,7 +159,7 @@ def _resolve_column(
             field = asked[kind]
             message = f"a column of type {kind} needs {field}" if column_type == kind else f"{field} is only for type {kind}"
             problems.append(source.problem((*path, field), message, "Add or remove it."))
-    if problems:
+    if problems or (classification is not None and classification not in shared.classifications):
         return None, problems
     column = Column(
         name=name,
@@ -197,6 +210,8 @@ def _column_problems(column: Column, source: YamlSource, path: tuple[str | int, 
     for bound in ("minimum", "maximum"):
         if getattr(column, bound) is not None and column.type not in _NUMBERS:
             yield source.problem((*path, bound), f"a bound does not fit type {column.type}", "Remove it.")
+    if column.minimum is not None and column.maximum is not None and column.maximum < column.minimum:
+        yield source.problem((*path, "maximum"), "the maximum is below the minimum", "Exchange them.")
     if column.classification is not None:
         codes = {code.code for code in column.classification.codes}
         for word, code in column.values.items():
@@ -211,7 +226,7 @@ def _contract_problems(
     version: ContractVersion,
     resolved: list[Column],
     shared: SharedStandard,
-    columns: Mapping[str, Collection[str]],
+    columns: Mapping[str, Collection[str] | None],
     source: YamlSource,
     path: tuple[str | int, ...],
 ) -> Iterator[Problem]:
@@ -238,8 +253,9 @@ def _contract_problems(
         if reference is not None:
             where = (*path, "columns", column.name, "references")
             yield from _known(source, (*where, "dataset"), "dataset", reference.dataset, columns)
-            if reference.dataset in columns:
-                yield from _known(source, (*where, "column"), "column", reference.column, columns[reference.dataset])
+            referred = columns.get(reference.dataset)
+            if referred is not None:
+                yield from _known(source, (*where, "column"), "column", reference.column, referred)
 
 
 def _type_changes(contracts: list[Contract], source: YamlSource) -> Iterator[Problem]:

@@ -92,8 +92,14 @@ def read_yaml(path: Path, name: str) -> YamlSource:
             return source
         source._note(node, ())
         source.data = loader.construct_document(node)
-    except UnicodeDecodeError:
-        source.problems.append(Problem(name, 1, "", "the file is not UTF-8", "Save it as UTF-8."))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        source.problems.append(Problem(name, line, "", "the file is not UTF-8", "Save it as UTF-8."))
+    except RecursionError:
+        source.problems.append(Problem(name, 1, "", "the file is nested without end", "Write out what an alias repeats."))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        source.problems.append(Problem(name, line, "", "a character that is no text", "Remove it."))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         reason = getattr(error, "problem", None) or "not valid YAML"

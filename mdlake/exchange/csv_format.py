@@ -43,7 +43,7 @@ def read_header(path: Path, separator: str) -> tuple[str, ...]:
     """
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)
-    line = start.removeprefix(codecs.BOM_UTF8).splitlines()[0] if start.strip() else b""
+    line = next(iter(start.removeprefix(codecs.BOM_UTF8).splitlines()), b"")
     if not line.strip():
         raise DeliveryRefused(
             "empty_file", "the file has no header line", where=path.name, next_step="Send the file again, complete."
@@ -67,7 +67,7 @@ def read_rows(path: Path, separator: str, names: Sequence[str], rows: int) -> It
     Raises:
         NeedsStrictReading: use `read_rows_strictly`; what was yielded so far may be wrong.
     """
-    if not _is_plain(path):
+    if not _is_plain(path, separator):
         raise NeedsStrictReading
     frame = pl.scan_csv(
         path,
@@ -89,13 +89,18 @@ def read_rows(path: Path, separator: str, names: Sequence[str], rows: int) -> It
         raise NeedsStrictReading from None
 
 
-def _is_plain(path: Path) -> bool:
-    """Whether a file has no quotation mark and no carriage return but before a line's end."""
+def _is_plain(path: Path, separator: str) -> bool:
+    """Whether a file has no quotation mark, no carriage return but in a line's end, and no separator as its last byte.
+
+    There the fast reader takes a field too many for the end of the line.
+    """
+    chunk = b""
     with path.open("rb") as file:
-        while chunk := file.read(_HEADER_BYTES):
-            if b'"' in chunk or (b"\r" in chunk and chunk.rstrip(b"\r").count(b"\r") != chunk.count(b"\r\n")):
+        while more := file.read(_HEADER_BYTES):
+            chunk = more + file.read(1) if more.endswith(b"\r") else more
+            if b'"' in chunk or (b"\r" in chunk and chunk.count(b"\r") != chunk.count(b"\r\n")):
                 return False
-    return True
+    return not chunk.endswith(separator.encode())
 
 
 def read_rows_strictly(path: Path, separator: str, names: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:

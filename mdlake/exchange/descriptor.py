@@ -42,7 +42,7 @@ class _Properties(_Part):
     period: _Word
     contract_version: _Word
     declared_rows: _Number
-    sequence: _Number = Field(ge=1)
+    sequence: int = Field(ge=1, lt=2**63)
 
 
 class Descriptor(_Part):

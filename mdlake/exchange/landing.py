@@ -112,7 +112,7 @@ class Landing:
             self._check(descriptor, organization, data, digest, size)
             refusal = None
         except DeliveryRefused as error:
-            refusal = error
+            refusal = error if descriptor is None else _placed(error, descriptor)
         state, folder = ("refused", "refused") if refusal else ("accepted", "accepted")
         digest = digest or descriptor_digest
         name = f"{folder}/{kept_as.format(digest[:12])}"
@@ -183,6 +183,15 @@ class Landing:
 
 def _place(dataset: str, period: str, organization: str) -> str:
     return f"{organization}/{dataset} {period}"
+
+
+def _placed(refusal: DeliveryRefused, descriptor: Descriptor) -> DeliveryRefused:
+    """The refusal with the partition that it is about; whoever reads a file knows no more than its name."""
+    said = descriptor.mdlake
+    where = _place(said.dataset, said.period, said.organization)
+    if refusal.where == where:
+        return refusal
+    return DeliveryRefused(refusal.reason, refusal.what, where=f"{where}, {refusal.where}", next_step=refusal.next_step)
 
 
 def _check_headers(path: Path, contract: Contract, separator: str, where: str) -> HeaderMatch:

@@ -34,5 +34,9 @@ def told() -> Iterator[None]:
             f"Report it with these places: {' → '.join(places)}"
         )
         metadata = {"what": type(error).__name__, "where": " → ".join(places), "next_step": "report the defect"}
-    # outside of the handlers, so that the failure has neither cause nor context
-    raise dg.Failure(description, metadata=metadata, allow_retries=False)
+    failure = dg.Failure(description, metadata=metadata, allow_retries=False)
+    try:
+        raise failure from None
+    finally:
+        # whatever is raised while `with` hands an exception over takes that one along as its context
+        failure.__context__ = None

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -162,21 +163,24 @@ def test_every_harm_is_found_by_a_reason_a_fault_or_a_rule(key: str, walked: Wal
         tally = Tally.from_json(state(walked.secure, "standardized", key, month).details["tally"])
         for harm, faults in BLANKS[key].items():
             harmed = truth.filter(harm=harm).height
-            assert harmed <= sum(tally.faults[fault] for fault in faults) <= 2 * harmed
+            assert sum(tally.faults[fault] for fault in faults) == harmed, harm
             found[harm].update({f"blank {fault}": tally.faults[fault] for fault in faults})
-        results: dict[Any, Any] = {r["rule"]: r for r in _verdict(walked.secure, "standardized", key, month).results}
+        results: dict[object, Mapping[str, Any]] = {
+            r["rule"]: r for r in _verdict(walked.secure, "standardized", key, month).results
+        }
         for harm, (rule, part) in RULES_FIND[key].items():
             harmed = truth.filter(harm=harm).height
             counted = results[rule]["parts"].get(part, [0, 0])[1]
             if (rule, month) != ("foreign_keys", MONTHS[0]):  # the first month has no register of a month before
-                assert counted >= harmed, (harm, month)
+                # a register that refused workplaces of its own orphans more lists than the harm did
+                assert counted >= harmed if rule == "foreign_keys" else counted == harmed, (harm, month)
                 found[harm][f"rule {rule} ({part})"] += counted
     every = {harm for month in MONTHS for harm in walked.truth(key, month)["harm"].drop_nulls()}
     assert every == LEAVES[key].keys() | BLANKS[key].keys() | RULES_FIND[key].keys(), "a class of harm that nothing finds"
     lines = [key]
     for harm, ways in sorted(found.items()):
         lines.append(f"  {harm:26} " + ", ".join(f"{way}: {count}" for way, count in sorted(ways.items()) if count))
-    print("\n" + "\n".join(lines))  # noqa: T201 - the table of harms, shown by `pytest -rP`
+    print("\n" + "\n".join(lines))
 
 
 def _verdict(house: House, layer: str, key: str, month: str) -> Verdict:
@@ -249,7 +253,7 @@ def test_rows_in_every_hand_link_and_what_does_not_says_why(walked: Walked) -> N
         assert both["workplace_code"].equals(both["workplace_code_read"])
         written.update(both["handwriting"].explode().drop_nulls())
         hidden = set(rows(walked.secure, "pseudonymized", LIST, month)["national_code_pseudonym"])
-        assert {pseudonym("national_code", code) for code in both["national_code"]} == hidden
+        assert {pseudonym("national_code", code) for code in _surviving(walked, LIST, month)["national_code"]} == hidden
         # a link that is missing has its reason beside it, and no other has one
         for key in (LIST, PLACES):
             shown = rows(walked.secure, "published", key, month)

@@ -38,8 +38,7 @@ ROWS = pl.DataFrame(
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
-    zone = Zone("secure", str(tmp_path / "secure"), Retention(log_days=3650, file_days=30), owner_only=True)
-    zone.prepare()
+    zone = Zone("secure", str(tmp_path / "secure"), Retention(log_days=3650, file_days=30))
     return zone.table("raw", "organization/dataset", ("unit",))
 
 
@@ -360,15 +359,14 @@ def test_duckdb_and_the_delta_library_read_the_same_rows(table: Table) -> None:
     delta = deltalake.DeltaTable(table.url)
     arrow = pl.DataFrame(pl.from_arrow(delta.to_pyarrow_table())).select(ours.columns).sort(PARTITION_COLUMN, "unit")
     assert_frame_equal(arrow, ours, check_dtypes=True)
-    query = "select * from read_parquet(?, hive_partitioning = true, union_by_name = true, hive_types = {'period': varchar})"
-    peer = pl.DataFrame(pl.from_arrow(duckdb.execute(query, [delta.file_uris()]).to_arrow_table()))
+    query = "select * from read_parquet($files, hive_partitioning=true, union_by_name=true, hive_types={'period': varchar})"
+    peer = pl.DataFrame(pl.from_arrow(duckdb.sql(query, params={"files": delta.file_uris()}).to_arrow_table()))
     assert_frame_equal(peer.select(ours.columns).sort(PARTITION_COLUMN, "unit"), ours)
 
 
 @pytest.mark.parametrize("name", ["with blanks", "خانه", "a+b='c'[d]*", "100%"])
 def test_the_lake_may_lie_in_a_folder_with_any_usual_name(tmp_path: Path, name: str) -> None:
-    zone = Zone("research", str(tmp_path / name), Retention(30, 30), owner_only=False)
-    zone.prepare()
+    zone = Zone("research", str(tmp_path / name), Retention(30, 30))
     table = zone.table("published", "organization/dataset", ("unit",))
     write(table, "1403-01", ROWS[:2], ROWS[2:])
     assert_frame_equal(rows_of(table, "1403-01"), ROWS)
@@ -378,28 +376,11 @@ def test_the_lake_may_lie_in_a_folder_with_any_usual_name(tmp_path: Path, name: 
     assert_frame_equal(rows_of(table, "1403-01"), ROWS)
 
 
-def test_a_zone_that_asks_for_it_is_its_owners_alone(tmp_path: Path) -> None:
-    earlier = os.umask(0)
-    try:
-        for owner_only, mode in ((True, 0o700), (False, 0o755)):
-            zone = Zone("z", str(tmp_path / str(owner_only)), Retention(1, 1), owner_only=owner_only)
-            zone.prepare()
-            assert Path(zone.root).stat().st_mode & 0o777 == mode
-    finally:
-        os.umask(earlier)
-    (tmp_path / "open").mkdir(mode=0o777)
-    Zone("z", str(tmp_path / "open"), Retention(1, 1), owner_only=True).prepare()
-    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o700
-
-
 def test_a_zone_in_an_object_store_makes_no_folder_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    zone = Zone("research", "s3://bucket/research", Retention(3650, 365), owner_only=False)
-    zone.prepare()
+    zone = Zone("research", "s3://bucket/research", Retention(3650, 365))
     table = zone.table("published", "organization/dataset", ("unit",))
-    assert zone.is_remote
     assert table.url == "s3://bucket/research/published/organization/dataset"
     assert table.order == ("unit",)
     assert (table.log_days, table.file_days) == (3650, 365)
     assert list(tmp_path.iterdir()) == []
-    assert not Zone("secure", str(tmp_path), Retention(1, 1), owner_only=True).is_remote
