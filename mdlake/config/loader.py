@@ -128,7 +128,7 @@ class _Reader:
     def broken(self, folder: str) -> frozenset[str]:
         """The names, below a folder and without suffix, of the files in which something is wrong."""
         wrong = {Path(problem.file) for problem in self.problems}
-        return frozenset(str(path.relative_to(folder).with_suffix("")) for path in wrong if path.parts[0] == folder)
+        return frozenset(str(path.relative_to(folder).with_suffix("")) for path in wrong if folder in map(str, path.parents))
 
     def classifications(self) -> dict[str, Classification]:
         """Every `classifications/*.yaml`, by file name."""

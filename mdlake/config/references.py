@@ -150,8 +150,9 @@ def _resolve_column(
     if problems:
         return None, problems
     column_type, identifier, classification = values["type"], values["identifier"], values["classification"]
-    problems += _known(source, (*path, "identifier"), "identifier type", identifier, IDENTIFIER_TYPES)  # type: ignore[arg-type]
-    problems += _known(source, (*path, "classification"), "classification", classification, shared.classification_names)  # type: ignore[arg-type]
+    # what the shared variable names is told where it stands
+    problems += _known(source, (*path, "identifier"), "identifier type", spec.identifier, IDENTIFIER_TYPES)
+    problems += _known(source, (*path, "classification"), "classification", spec.classification, shared.classification_names)
     needs = {"identifier": identifier, "code": classification, "date": spec.dates}
     asked = {"identifier": "identifier", "code": "classification", "date": "dates"}
     for kind, given in needs.items():
@@ -159,7 +160,8 @@ def _resolve_column(
             field = asked[kind]
             message = f"a column of type {kind} needs {field}" if column_type == kind else f"{field} is only for type {kind}"
             problems.append(source.problem((*path, field), message, "Add or remove it."))
-    if problems or (classification is not None and classification not in shared.classifications):
+    known = (None, *IDENTIFIER_TYPES), (None, *shared.classifications)
+    if problems or identifier not in known[0] or classification not in known[1]:
         return None, problems
     column = Column(
         name=name,
@@ -207,11 +209,7 @@ def _column_problems(column: Column, source: YamlSource, path: tuple[str | int, 
         yield source.problem(
             (*path, "publish"), "an exact quasi-identifying date would be published", "Write year_month or year."
         )
-    for bound in ("minimum", "maximum"):
-        if getattr(column, bound) is not None and column.type not in _NUMBERS:
-            yield source.problem((*path, bound), f"a bound does not fit type {column.type}", "Remove it.")
-    if column.minimum is not None and column.maximum is not None and column.maximum < column.minimum:
-        yield source.problem((*path, "maximum"), "the maximum is below the minimum", "Exchange them.")
+    yield from _bound_problems(column, source, path)
     if column.classification is not None:
         codes = {code.code for code in column.classification.codes}
         for word, code in column.values.items():
@@ -220,6 +218,14 @@ def _column_problems(column: Column, source: YamlSource, path: tuple[str | int, 
                 yield source.problem((*path, "values", word), "the word stands for a code that does not exist", fix)
     elif column.values:
         yield source.problem((*path, "values"), f"words do not fit type {column.type}", "Remove them, or give a classification.")
+
+
+def _bound_problems(column: Column, source: YamlSource, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    for bound in ("minimum", "maximum"):
+        if getattr(column, bound) is not None and column.type not in _NUMBERS:
+            yield source.problem((*path, bound), f"a bound does not fit type {column.type}", "Remove it.")
+    if column.minimum is not None and column.maximum is not None and column.maximum < column.minimum:
+        yield source.problem((*path, "maximum"), "the maximum is below the minimum", "Exchange them.")
 
 
 def _contract_problems(

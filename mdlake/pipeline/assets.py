@@ -39,7 +39,8 @@ def layer_asset(configuration: Configuration, dataset: Dataset, layer: str, room
         partitions_def=partitions(configuration, dataset),
         group_name=dataset.organization,
         owners=[f"team:{owner}"],
-        kinds={"deltalake", "polars"},
+        # the asset graph shows of a key its last part only; the kind is what tells one layer from another there
+        kinds={layer, "deltalake", "polars"},
         tags={"layer": layer, "zone": room, "office": owner, "temporal_type": dataset.file.temporal_type},
         description=asset_description(configuration, dataset, layer),
         metadata=asset_metadata(configuration, dataset, layer),
@@ -47,7 +48,7 @@ def layer_asset(configuration: Configuration, dataset: Dataset, layer: str, room
     def made(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
         period = Period.parse(context.partition_key)
         with told():
-            result = _STEPS[layer](house, dataset, period, Run(context.run_id))
+            result = _STEPS[layer](house, dataset, period, Run(context.run.run_id))
         return dg.MaterializeResult(metadata=made_metadata(result, dataset))
 
     return made

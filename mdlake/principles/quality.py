@@ -12,6 +12,7 @@ __all__ = ["RULES"]
 _PRINCIPLE = "quality"
 _ROBUST_Z = 6.0
 _QUARTILES_TO_SIGMA = 1.349
+_SAMPLE_ROWS = 100_000
 _HEAP = 1_000_000
 _COMPARE = {
     "<": pl.Expr.lt,
@@ -75,17 +76,20 @@ def _amounts(subject: Subject) -> list[Column]:
 def _outliers(subject: Subject) -> Question:
     """Positive amounts whose logarithm lies more than six robust standard deviations from the median.
 
-    The deviation is the range between the quartiles of the logarithm, over 1.349. Quantiles of logarithms are logarithms of
-    quantiles, so no logarithm of a row is taken. Source: Rousseeuw & Croux (1993).
+    The deviation is the range between the quartiles of the logarithm, over 1.349; quantiles of logarithms are logarithms of
+    quantiles, so no logarithm of a row is taken. The quartiles are those of every k-th row, at least 100,000 of them, which
+    is a tenth of the work. Source: Rousseeuw & Croux (1993).
     """
+    stride = max(1, subject.row_count // _SAMPLE_ROWS)
     counts = {}
     for column in _amounts(subject):
-        amount = pl.col(column.name).filter(pl.col(column.name) > 0)
-        low, middle, high = (amount.quantile(q, "nearest").log() for q in (0.25, 0.5, 0.75))
+        amount = pl.col(column.name)
+        some = amount.gather_every(stride)
+        low, middle, high = (some.filter(some > 0).quantile(q, "nearest").log() for q in (0.25, 0.5, 0.75))
         reach = _ROBUST_Z * (high - low) / _QUARTILES_TO_SIGMA
-        far = (amount < (middle - reach).exp()) | (amount > (middle + reach).exp())
+        far = (amount > 0) & ((amount < (middle - reach).exp()) | (amount > (middle + reach).exp()))
         # where half of the amounts are one number, nothing can be said of the others
-        counts[column.name] = (amount.count(), pl.when(reach > 0).then(far.sum()).otherwise(0))
+        counts[column.name] = ((amount > 0).sum(), pl.when(reach > 0).then(far.sum()).otherwise(0))
     return Question(counts=counts)
 
 

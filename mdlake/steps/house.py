@@ -28,7 +28,7 @@ __all__ = ["BATCH_ROWS", "CHECKPOINT_KEY", "KEY_FILE", "LAYER_BELOW", "House", "
 
 Room = Literal["secure", "research"]
 
-BATCH_ROWS = 1_000_000
+BATCH_ROWS = 1_500_000
 """Rows in memory at a time, and in one Parquet file."""
 
 LAYER_BELOW = {"standardized": "raw", "pseudonymized": "standardized", "published": "pseudonymized"}

@@ -62,16 +62,28 @@ def partition_statuses(house: House, datasets: Iterable[Dataset], periods: Itera
 
 
 def due_partitions(house: House) -> tuple[tuple[Dataset, Period], ...]:
-    """Dataset-months whose newest accepted delivery was not made into a raw partition yet, by period and dataset."""
+    """Dataset-months whose newest accepted delivery was neither taken through nor refused on its way, by period and dataset."""
     due = []
     for dataset in house.configuration.datasets.values():
         for key in {d.period for d in house.ledger.deliveries(dataset.organization, dataset.name) if d.state == "accepted"}:
             period = _reference_period(house, dataset, key)
             delivery = house.ledger.current_delivery(dataset.organization, dataset.name, key)
-            verdict = house.ledger.latest_verdict("raw", dataset.organization, dataset.name, key)
-            if period and delivery and (verdict is None or verdict.inputs.get("delivery") != delivery.sha256):
+            if period and delivery and _is_due(house, delivery):
                 due.append((dataset, period))
     return tuple(sorted(due, key=lambda pair: (pair[1].key, pair[0].key)))
+
+
+def _is_due(house: House, delivery: Delivery) -> bool:
+    """Whether a layer lacks its verdict, because it was not made yet or its run was killed; read from the ledger alone."""
+    source, content = "delivery", delivery.sha256
+    for layer in LAYERS:
+        verdict = house.ledger.latest_verdict(layer, delivery.organization, delivery.dataset, delivery.period)
+        if verdict is None or verdict.inputs.get(source) != content:
+            return True
+        if verdict.outcome == "refused":
+            return False
+        source, content = layer, verdict.content_id
+    return False
 
 
 def _reference_period(house: House, dataset: Dataset, key: str) -> Period | None:

@@ -19,6 +19,7 @@ from mdlake.errors import DeliveryRefused
 from mdlake.exchange import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.layers import MALFORMED, ROW
 
+unhurried = settings(deadline=None)
 NAMES = ("a", "b", "c")
 BREAKS = st.sampled_from(["\n", "\r\n"])
 PLAIN = st.text(st.sampled_from("x0ی\u200c ۱-.;'"), max_size=4)
@@ -76,7 +77,7 @@ def blocks_of(size: int) -> Iterator[None]:
         mdlake.exchange.csv_format._BLOCK_BYTES = usual
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(FILES, st.sampled_from([40, 64, 1000]), st.sampled_from([1, 3, 100]))
 def test_the_strict_reader_finds_the_rows_of_pythons_csv_under_their_numbers(
     file: tuple[bool, str, bool, list[str]], block: int, rows: int
@@ -86,7 +87,7 @@ def test_the_strict_reader_finds_the_rows_of_pythons_csv_under_their_numbers(
         assert found_rows(read_rows_strictly(path, ",", NAMES, rows)) == expected_rows(content)
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @example((False, "\n", False, [",,0,"]), 1)
 @example((False, "\r\n", False, ["1,2,3", "1,2,3,"]), 3)
 @given(PLAIN_FILES, st.sampled_from([1, 3, 100]))
@@ -105,6 +106,7 @@ def test_the_fast_reader_finds_the_same_rows_or_leaves_the_file_to_the_strict_on
             assert found == expected
 
 
+@unhurried
 @given(FILES)
 def test_the_fast_reader_never_reads_a_file_that_has_quotation_marks(file: tuple[bool, str, bool, list[str]]) -> None:
     content = content_of(file)
@@ -117,6 +119,7 @@ def test_the_fast_reader_never_reads_a_file_that_has_quotation_marks(file: tuple
         assert found == expected_rows(content)
 
 
+@unhurried
 @given(FILES)
 def test_a_malformed_line_is_kept_whole(file: tuple[bool, str, bool, list[str]]) -> None:
     content = content_of(file)
@@ -127,6 +130,7 @@ def test_a_malformed_line_is_kept_whole(file: tuple[bool, str, bool, list[str]])
                 assert len(next(csv.reader(io.StringIO(line, newline="")))) != len(NAMES)
 
 
+@unhurried
 @given(
     st.lists(st.lists(PLAIN, min_size=3, max_size=3).map(",".join), min_size=1, max_size=6),
     st.data(),
@@ -142,6 +146,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(lines: list[str], da
     assert caught.value.reason == "unreadable_file"
 
 
+@unhurried
 @given(
     st.lists(st.lists(PLAIN | QUOTED, min_size=3, max_size=3).map(",".join), max_size=4),
     st.integers(0, 2),
@@ -158,6 +163,7 @@ def test_a_quotation_mark_that_is_never_closed_is_refused_with_its_line(before: 
     assert caught.value.reason == "unreadable_file"
 
 
+@unhurried
 @given(st.booleans(), st.lists(PLAIN | QUOTED.filter(lambda text: "\n" not in text), min_size=1, max_size=5))
 def test_the_header_is_that_of_pythons_csv(mark: bool, fields: list[str]) -> None:
     line = ",".join(fields)

@@ -20,6 +20,7 @@ from polars.testing import assert_frame_equal
 from mdlake.errors import LakeError
 from mdlake.lake import ContentHasher, Table, canonical_order, content_id
 
+unhurried = settings(deadline=None)
 SCHEMA = pl.Schema({"unit": pl.String(), "wage": pl.Int64(), "title": pl.String(), "born": pl.Date(), "flag": pl.Boolean()})
 LEAD = ("unit",)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
@@ -54,6 +55,7 @@ def key(row: tuple[object, ...], names: list[str], order: list[str]) -> list[tup
     return [(v is not None, v.encode() if isinstance(v, str) else v) if v is not None else (False, 0) for v in values]
 
 
+@unhurried
 @given(FRAMES, st.sampled_from([LEAD, ("unit", "wage"), ()]))
 def test_the_canonical_order_is_that_of_a_plain_sort(frame: pl.DataFrame, lead: tuple[str, ...]) -> None:
     order = [*lead, *sorted(set(frame.columns) - set(lead))]
@@ -62,6 +64,7 @@ def test_the_canonical_order_is_that_of_a_plain_sort(frame: pl.DataFrame, lead: 
     assert canonical_order(canonical_order(frame, lead), lead).rows() == expected
 
 
+@unhurried
 @given(FRAMES, st.data())
 def test_the_content_id_does_not_depend_on_the_order_of_rows_or_columns(frame: pl.DataFrame, data: st.DataObject) -> None:
     shuffled = frame[data.draw(st.permutations(range(frame.height)))] if frame.height else frame
@@ -69,6 +72,7 @@ def test_the_content_id_does_not_depend_on_the_order_of_rows_or_columns(frame: p
     assert content_id(frame.select(data.draw(st.permutations(frame.columns))), LEAD) == content_id(frame, LEAD)
 
 
+@unhurried
 @given(FRAMES, st.data())
 def test_the_content_id_does_not_depend_on_batches_or_chunks(frame: pl.DataFrame, data: st.DataObject) -> None:
     ordered = canonical_order(frame, LEAD)
@@ -79,6 +83,7 @@ def test_the_content_id_does_not_depend_on_batches_or_chunks(frame: pl.DataFrame
     assert hashed(pl.concat(parts, rechunk=False)) == content_id(frame, LEAD)
 
 
+@unhurried
 @given(NOT_EMPTY, st.data())
 def test_any_changed_cell_changes_the_content_id(frame: pl.DataFrame, data: st.DataObject) -> None:
     row, name = data.draw(st.integers(0, frame.height - 1)), data.draw(st.sampled_from(frame.columns))
@@ -89,12 +94,14 @@ def test_any_changed_cell_changes_the_content_id(frame: pl.DataFrame, data: st.D
     assert content_id(frame_of(rows), LEAD) != content_id(frame, LEAD)
 
 
+@unhurried
 @given(NOT_EMPTY, st.data())
 def test_a_row_more_or_less_changes_the_content_id(frame: pl.DataFrame, data: st.DataObject) -> None:
     twice = pl.concat([frame, frame[data.draw(st.integers(0, frame.height - 1))]])
     assert content_id(twice, LEAD) != content_id(frame, LEAD)
 
 
+@unhurried
 @given(st.lists(TEXT | st.none(), min_size=2, max_size=6), st.data())
 def test_text_does_not_flow_from_one_cell_into_the_next(cells: list[str | None], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len("".join(c or "" for c in cells))))
@@ -106,12 +113,14 @@ def test_text_does_not_flow_from_one_cell_into_the_next(cells: list[str | None],
     assert content_id(one, ("n",)) != content_id(two, ("n",))
 
 
+@unhurried
 @given(FRAMES, st.sampled_from(["aa", "zz"]))
 def test_a_later_column_without_values_does_not_change_the_content_id(frame: pl.DataFrame, name: str) -> None:
     for dtype in (pl.String(), pl.Int64(), pl.Date(), pl.Boolean()):
         assert content_id(frame.with_columns(pl.lit(None, dtype).alias(name)), LEAD) == content_id(frame, LEAD)
 
 
+@unhurried
 @given(NOT_EMPTY)
 def test_the_name_and_the_type_of_a_column_count(frame: pl.DataFrame) -> None:
     filled = frame.with_columns(wage=pl.lit(1, pl.Int64))
@@ -119,6 +128,7 @@ def test_the_name_and_the_type_of_a_column_count(frame: pl.DataFrame) -> None:
     assert content_id(filled.with_columns(pl.col("wage").cast(pl.Boolean)), LEAD) != content_id(filled, LEAD)
 
 
+@unhurried
 @given(NOT_EMPTY, st.data())
 def test_how_a_value_became_missing_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
     """An expression may leave bytes behind a missing text; files do not."""
@@ -189,6 +199,7 @@ def assert_same(table: Table, month: str, expected: pl.DataFrame | None) -> None
     assert_frame_equal(found.select(SCHEMA.names()), expected)
 
 
+@unhurried
 @given(NOT_EMPTY)
 def test_a_type_without_canonical_bytes_is_refused(frame: pl.DataFrame) -> None:
     with pytest.raises(LakeError, match="no canonical bytes"):

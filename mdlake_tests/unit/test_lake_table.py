@@ -1,7 +1,6 @@
 """A table of the lake: one partition replaced in one commit, two writers, maintenance, and what other readers find.
 
-No object store runs in these tests (there is none in the environment): of an URL only what happens without a connection is
-tested.
+Of an object store only what happens without a connection: `integration/test_object_store.py` has one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The published scheme: what `docs/pseudonyms.md` says, recomputed with Python's `hmac` and `hashlib` alone, is what mdlake makes."""
+"""The published scheme: what `docs/pseudonyms.md` says, recomputed with Python's own `hmac` and `hashlib`, is what mdlake makes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdlake.errors import MdlakeError, UnknownName
@@ -27,6 +27,7 @@ from mdlake.pseudonyms import (
 from mdlake.pseudonyms.hashing import _hash
 from mdlake.standard import IDENTIFIER_TYPES
 
+unhurried = settings(deadline=None)
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pseudonyms.md").read_text(encoding="utf-8")
 
 
@@ -161,6 +162,7 @@ def keyed_hash(tmp_path_factory: pytest.TempPathFactory) -> InProcessKeyedHash:
 identifiers = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 
 
+@unhurried
 @given(st.lists(identifiers, max_size=6), st.integers(1, 12))
 def test_repeated_values_get_the_pseudonyms_of_the_plain_definition(
     keyed_hash: InProcessKeyedHash, values: list[str | None], repeats: int
