@@ -1,4 +1,4 @@
-"""The published scheme: what `docs/pseudonyms.md` says, recomputed with Python's own `hmac` and `hashlib`, is what mdlake makes."""
+"""The published scheme: what `docs/pseudonyms.md` says, recomputed by Python's own `hmac` and `hashlib`, mdlake makes."""
 
 from __future__ import annotations
 

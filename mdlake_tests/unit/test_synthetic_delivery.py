@@ -360,7 +360,7 @@ def test_an_employer_is_a_person_or_a_legal_person(places: dict[str, list[Row]])
 
 def test_places_fit_together(places: dict[str, list[Row]]) -> None:
     rows = places["1403-01"]
-    assert all("01" <= row["province"] <= "31" for row in rows)
+    assert all("00" <= row["province"] <= "30" for row in rows)
     assert all(row["county"][:2] == row["province"] and "01" <= row["county"][2:] <= "12" for row in rows)
     assert all(re.fullmatch(r"[13-9]{4}[1346-9][013-9]{5}", row["postal_code"]) for row in rows)
     assert all(re.fullmatch(r"0[0-9]{10}", row["phone"]) for row in rows)
