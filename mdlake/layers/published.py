@@ -6,7 +6,7 @@ import polars as pl
 
 from mdlake.config import Column, Contract
 from mdlake.layers.columns import layer_columns
-from mdlake.standard import solar_hijri_from_gregorian
+from mdlake.standard import solar_hijri_from_gregorian, solar_hijri_month
 
 __all__ = ["publish"]
 
@@ -30,7 +30,7 @@ def _generalize(column: Column) -> pl.Expr:
             year = value.str.slice(0, 4) if column.type == "month" else solar_hijri_from_gregorian(value).struct.field("year")
             return year.cast(pl.Int64)
         case "year_month":
-            return _year_month(value)
+            return solar_hijri_month(value)
         case "band":
             return value // width * width
         case "top_code":
@@ -39,9 +39,3 @@ def _generalize(column: Column) -> pl.Expr:
             return value.str.slice(0, width)
         case _:
             return value
-
-
-def _year_month(date: pl.Expr) -> pl.Expr:
-    parts = solar_hijri_from_gregorian(date)
-    month = parts.struct.field("month").cast(pl.String).str.zfill(2)
-    return parts.struct.field("year").cast(pl.String) + "-" + month

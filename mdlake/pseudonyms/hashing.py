@@ -74,9 +74,9 @@ class InProcessKeyedHash:
         self._report(KeyUse(path, self.epoch, len(values) - values.null_count(), run))
         key = derive_key(self._epoch.root, path)
         prefix = f"{identifier_type(identifier).marker}{self.epoch}_"
-        distinct = values.unique()
-        if len(distinct) * _REPEATS > len(values):
+        if values.to_frame("value").select(pl.col("value").approx_n_unique()).item() * _REPEATS > len(values):
             return _hash(values, key, prefix)
+        distinct = values.unique()
         return values.replace_strict(distinct, _hash(distinct, key, prefix), return_dtype=pl.String)
 
 

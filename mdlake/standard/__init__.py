@@ -22,6 +22,7 @@ from mdlake.standard.calendar import (
     periods_between,
     persian_digits,
     solar_hijri_from_gregorian,
+    solar_hijri_month,
     year_start,
 )
 from mdlake.standard.classifications import Classification, Code
@@ -75,5 +76,6 @@ __all__ = [
     "persian_digits",
     "read_identifier",
     "solar_hijri_from_gregorian",
+    "solar_hijri_month",
     "year_start",
 ]

@@ -70,12 +70,12 @@ def _take(home: Home, key: str, period: Period, layer: str) -> None:
         "make": making,
         "judge": judging,
     }
-    print(json.dumps(figures), flush=True)  # noqa: T201 - the test reads it
+    print(json.dumps(figures), flush=True)
 
 
 @contextlib.contextmanager
 def _measured() -> Iterator[dict[str, float]]:
-    """Seconds, and peak resident memory in MB of this span alone where the kernel lets the mark be put back."""
+    """Seconds, and peak resident memory in megabytes of this span alone where the kernel lets the mark be put back."""
     figures: dict[str, float] = {}
     with contextlib.suppress(OSError):
         # see proc(5): 5 puts the high-water mark back to what is resident now
@@ -83,7 +83,7 @@ def _measured() -> Iterator[dict[str, float]]:
     begin = time.perf_counter()
     yield figures
     figures["seconds"] = round(time.perf_counter() - begin, 2)
-    figures["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    figures["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1_000_000)
 
 
 def _now() -> datetime:

@@ -39,9 +39,9 @@ from mdlake.synthetic import Ministry
 CONFIG = Path(__file__).resolve().parents[2] / "assets_config"
 WORKER = Path(__file__).with_name("killed_run_worker.py")
 DATASET, MONTH = "sso/insured_contributions", "1403-01"
-PERSONS, WORKPLACES = 150_000, 8_000
-BATCH_ROWS = 25_000
-KILLS, KILLS_PER_LAYER, MOST_WORLDS = 52, 11, 25
+PERSONS, WORKPLACES = 120_000, 8_000
+BATCH_ROWS = 20_000
+KILLS, KILLS_PER_LAYER, MOST_WORLDS = 50, 10, 25
 TABLES = (*LAYERS, "quarantine")
 TIMEOUT = 180
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -153,7 +153,8 @@ def test_a_run_killed_at_any_moment_and_launched_again_gives_the_right_tables_an
                 died_in = world.kill_in(layer, after)
                 _tell(f"world {number}: {way}, {after:.3f} s into {layer}: died in {died_in}")
                 killed.update([(died_in, way)] if died_in else [])
-                world.run_to_the_end()
+                # measured anew each time, because the machine is not always as fast
+                seconds[way] = world.run_to_the_end()
                 _require_right(world, reference)
             _require_nothing_left_behind(world, reference)
     with capsys.disabled():
@@ -253,7 +254,7 @@ def _require_nothing_left_behind(world: World, reference: Mapping[str, str]) -> 
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - pytest shows it with a failure
+    print(line, flush=True)
 
 
 def _committed(table: Table) -> str:

@@ -106,9 +106,7 @@ def test_an_entry_given_another_number_is_found(seq: int, other: int) -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.sets(numbers, min_size=1))
 def test_entries_that_were_removed_are_found(removed: set[int]) -> None:
-    is_found(
-        lambda log: log.executemany("DELETE FROM audit_entries WHERE seq = ?", [(seq,) for seq in removed])
-    )
+    is_found(lambda log: log.executemany("DELETE FROM audit_entries WHERE seq = ?", [(seq,) for seq in removed]))
 
 
 @settings(deadline=None, max_examples=30)
@@ -123,9 +121,7 @@ def test_two_entries_that_changed_places_are_found(one: int, other: int, with_li
             seq: log.execute(f"SELECT {', '.join(moved)} FROM audit_entries WHERE seq = ?", (seq,)).fetchone()
             for seq in (one, other)
         }
-        log.execute(
-            "UPDATE audit_entries SET previous_hash = 'moving' WHERE seq = ? AND ?", (one, with_links)
-        )
+        log.execute("UPDATE audit_entries SET previous_hash = 'moving' WHERE seq = ? AND ?", (one, with_links))
         for seq, row in ((other, rows[one]), (one, rows[other])):
             put = ", ".join(f"{field} = ?" for field in moved)
             log.execute(f"UPDATE audit_entries SET {put} WHERE seq = ?", (*row, seq))
@@ -141,8 +137,6 @@ def test_an_entry_that_was_put_in_is_found(copied: int, at: int) -> None:
         for seq in range(ENTRIES, at - 1, -1):
             log.execute("UPDATE audit_entries SET seq = seq + 1 WHERE seq = ?", (seq,))
         source = copied if copied < at else copied + 1
-        log.execute(
-            f"INSERT INTO audit_entries SELECT ?, {columns} FROM audit_entries WHERE seq = ?", (at, source)
-        )
+        log.execute(f"INSERT INTO audit_entries SELECT ?, {columns} FROM audit_entries WHERE seq = ?", (at, source))
 
     is_found(put_in)

@@ -43,9 +43,7 @@ def test_every_day_of_the_calendar_is_the_same_as_in_persiantools_and_comes_back
     )
     solar = gregorian.to_frame().select(solar_hijri_from_gregorian(pl.col("gregorian")).struct.unnest())
     assert solar.equals(expected)
-    back = solar.select(
-        gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))
-    ).to_series()
+    back = solar.select(gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))).to_series()
     assert back.equals(gregorian)
 
 
@@ -54,9 +52,7 @@ def test_exactly_the_days_that_persiantools_knows_exist() -> None:
     numbers = pl.DataFrame({"day": range(33)}, schema={"day": pl.Int32})
     years = pl.DataFrame({"year": range(FIRST_YEAR - 1, LAST_YEAR + 2)}, schema={"year": pl.Int32})
     grid = years.join(months, how="cross").join(numbers, how="cross")
-    dates = grid.select(
-        gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))
-    ).to_series()
+    dates = grid.select(gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))).to_series()
     assert dates.count() == (LAST_DAY - FIRST_DAY).days + 1
     assert dates.drop_nulls().n_unique() == dates.count()
 
@@ -72,9 +68,7 @@ def test_a_day_lies_in_its_period_and_in_no_neighbour(day: date, kind: PeriodKin
 
 @unhurried
 @given(st.dates(FIRST_DAY + timedelta(400), LAST_DAY - timedelta(400)), kinds)
-def test_periods_of_one_kind_follow_each_other_without_gap_in_sorting_order(
-    day: date, kind: PeriodKind
-) -> None:
+def test_periods_of_one_kind_follow_each_other_without_gap_in_sorting_order(day: date, kind: PeriodKind) -> None:
     period = period_of(day, kind)
     assert period.previous() < period < period.next()
     assert period.next().previous() == period

@@ -56,13 +56,9 @@ def faults(name: str, column: Sequence[str | None]) -> list[str | None]:
 @pytest.mark.parametrize("name", CHECKS)
 @unhurried
 @given(data=st.data())
-def test_every_check_a_number_could_have_is_judged_as_by_the_slow_reference(
-    name: str, data: st.DataObject
-) -> None:
+def test_every_check_a_number_could_have_is_judged_as_by_the_slow_reference(name: str, data: st.DataObject) -> None:
     agrees, length, with_every_check = CHECKS[name]
-    body = data.draw(
-        st.text(ASCII_DIGITS, min_size=length, max_size=length).filter(lambda text: text.strip("0"))
-    )
+    body = data.draw(st.text(ASCII_DIGITS, min_size=length, max_size=length).filter(lambda text: text.strip("0")))
     texts = with_every_check(body)
     assert faults(name, texts) == [None if agrees(text) else "check_digit" for text in texts]
 

@@ -24,9 +24,7 @@ def read(hand: str, text: str) -> date | None:
 
 @unhurried
 @given(days, separators, st.booleans(), st.booleans())
-def test_a_solar_hijri_date_comes_back_from_every_spelling(
-    day: date, sign: str, padded: bool, persian: bool
-) -> None:
+def test_a_solar_hijri_date_comes_back_from_every_spelling(day: date, sign: str, padded: bool, persian: bool) -> None:
     solar = JalaliDate.to_jalali(day)  # type: ignore[no-untyped-call]
     width = 2 if padded else 1
     text = sign.join([f"{solar.year}", f"{solar.month:0{width}}", f"{solar.day:0{width}}"])
@@ -61,16 +59,10 @@ def test_a_month_comes_back_from_its_key(day: date) -> None:
 
 @unhurried
 @given(
-    st.lists(
-        st.none()
-        | st.text()
-        | st.from_regex(r"[0-9۰-۹]{3,5}[/.\- ][0-9]{1,3}[/.\- ][0-9]{1,9}.?", fullmatch=True)
-    ),
+    st.lists(st.none() | st.text() | st.from_regex(r"[0-9۰-۹]{3,5}[/.\- ][0-9]{1,3}[/.\- ][0-9]{1,9}.?", fullmatch=True)),
     st.sampled_from(list(HANDS)),
 )
-def test_no_text_breaks_a_column_and_each_row_is_read_as_if_alone(
-    column: list[str | None], hand: str
-) -> None:
+def test_no_text_breaks_a_column_and_each_row_is_read_as_if_alone(column: list[str | None], hand: str) -> None:
     frame = pl.DataFrame({"x": pl.Series(column, dtype=pl.String)})
     together = frame.select(parse_date(pl.col("x"), hand)).to_series().to_list()
     assert together == [None if text is None else read(hand, text) for text in column]

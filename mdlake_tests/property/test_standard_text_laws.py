@@ -33,19 +33,12 @@ blocks = [
     (0xFEFF, 0xFEFF),
 ]
 spoilt = st.sampled_from("يكىـ ًٰٓٔ ۰۹٠٩ۀهآایک" + ZWNJ + " \xa0\t\u200f\u202b\ufeff'.0Aaé")
-texts = st.text(
-    spoilt | st.one_of(*(st.characters(min_codepoint=a, max_codepoint=b) for a, b in blocks)), max_size=12
-)
+texts = st.text(spoilt | st.one_of(*(st.characters(min_codepoint=a, max_codepoint=b) for a, b in blocks)), max_size=12)
 columns = st.lists(st.none() | texts, max_size=20)
 
 
 def of(function: Callable[[pl.Expr], pl.Expr], column: list[str | None]) -> list[str | None]:
-    return (
-        pl.DataFrame({"x": pl.Series(column, dtype=pl.String)})
-        .select(function(pl.col("x")))
-        .to_series()
-        .to_list()
-    )
+    return pl.DataFrame({"x": pl.Series(column, dtype=pl.String)}).select(function(pl.col("x"))).to_series().to_list()
 
 
 def is_space(character: str) -> bool:

@@ -106,9 +106,7 @@ def test_entries_are_streamed_in_batches_after_a_number_and_by_action(
         assert five_entries.audit.verify().entries == 5
 
 
-def test_a_reader_of_the_log_does_not_hold_up_a_writer(
-    five_entries: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_of_the_log_does_not_hold_up_a_writer(five_entries: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mdlake.ledger.audit, "_BATCH", 2)
     reading = five_entries.audit.entries()
     next(reading)
@@ -120,9 +118,7 @@ def test_a_reader_of_the_log_does_not_hold_up_a_writer(
     ("details", "error"),
     [({"a": {1: 2}}, TypeError), ({"a": object()}, TypeError), ({"a": float("nan")}, ValueError)],
 )
-def test_details_without_one_json_form_are_refused(
-    ledger: Ledger, details: dict[str, object], error: type[Exception]
-) -> None:
+def test_details_without_one_json_form_are_refused(ledger: Ledger, details: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
         ledger.audit.append("operator", "key.used", details, AT)
     assert ledger.audit.head() is None
@@ -183,9 +179,7 @@ def test_an_empty_log_has_nothing_to_sign(ledger: Ledger, key: SigningKey) -> No
         ledger.audit.checkpoint(key, AT)
 
 
-def test_a_written_checkpoint_is_accepted_by_ssh_keygen(
-    five_entries: Ledger, key: SigningKey, tmp_path: Path
-) -> None:
+def test_a_written_checkpoint_is_accepted_by_ssh_keygen(five_entries: Ledger, key: SigningKey, tmp_path: Path) -> None:
     if shutil.which("ssh-keygen") is None:
         pytest.fail("this test needs ssh-keygen (Debian: openssh-client)")
     path = five_entries.audit.checkpoint(key, AT).write(tmp_path / "checkpoints")
@@ -212,9 +206,7 @@ def test_a_written_checkpoint_is_accepted_by_ssh_keygen(
     }
 
 
-def test_a_checkpoint_is_read_as_written_and_never_written_over(
-    five_entries: Ledger, key: SigningKey, tmp_path: Path
-) -> None:
+def test_a_checkpoint_is_read_as_written_and_never_written_over(five_entries: Ledger, key: SigningKey, tmp_path: Path) -> None:
     checkpoint = five_entries.audit.checkpoint(key, AT)
     path = checkpoint.write(tmp_path / "checkpoints")
     assert path.name == "5.json"
@@ -246,9 +238,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, document: bytes
         Checkpoint.read(tmp_path / "5.json")
 
 
-def test_a_checkpoint_without_its_signature_file_is_refused(
-    five_entries: Ledger, key: SigningKey, tmp_path: Path
-) -> None:
+def test_a_checkpoint_without_its_signature_file_is_refused(five_entries: Ledger, key: SigningKey, tmp_path: Path) -> None:
     path = five_entries.audit.checkpoint(key, AT).write(tmp_path)
     os.unlink(f"{path}.sig")
     with pytest.raises(LedgerError, match="signature beside it"):
@@ -268,9 +258,7 @@ def test_a_log_that_was_cut_off_is_found_by_a_checkpoint_kept_elsewhere(
         five_entries.audit.verify([kept])
 
 
-def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint_too(
-    five_entries: Ledger, key: SigningKey, file: Path
-) -> None:
+def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint_too(five_entries: Ledger, key: SigningKey, file: Path) -> None:
     five_entries.audit.checkpoint(key, AT)
     tamper(file, "DELETE FROM audit_entries WHERE seq > 3")
     with pytest.raises(LedgerError, match="missing tail"):
@@ -289,12 +277,8 @@ def test_a_tail_that_was_written_anew_is_found_by_a_checkpoint_kept_elsewhere(
         five_entries.audit.verify([kept])
 
 
-@pytest.mark.parametrize(
-    "options", ['namespaces="file"', 'valid-before="20240101Z"', 'valid-after="20250101Z"'], ids=str
-)
-def test_a_checkpoint_by_a_key_that_may_not_sign_it_is_refused(
-    five_entries: Ledger, key: SigningKey, options: str
-) -> None:
+@pytest.mark.parametrize("options", ['namespaces="file"', 'valid-before="20240101Z"', 'valid-after="20250101Z"'], ids=str)
+def test_a_checkpoint_by_a_key_that_may_not_sign_it_is_refused(five_entries: Ledger, key: SigningKey, options: str) -> None:
     five_entries.audit.checkpoint(key, AT)
     with pytest.raises(LedgerError, match=r"^audit entry 5: the signature of its checkpoint does not hold"):
         five_entries.audit.verify((), allowed(key, options))

@@ -94,9 +94,7 @@ def test_a_ledger_at_its_latest_migration_is_used_without_importing_alembic(file
         "import sys; from mdlake.ledger import Ledger;"
         "ledger = Ledger(sys.argv[1]); ledger.upgrade(); ledger.deliveries(); print('alembic' in sys.modules)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program, f"sqlite:///{file}"], capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", program, f"sqlite:///{file}"], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
 
 
@@ -133,9 +131,7 @@ def test_a_damaged_ledger_file_is_a_ledger_error(tmp_path: Path) -> None:
         Ledger(f"sqlite:///{tmp_path}/ledger.db").deliveries()
 
 
-@pytest.mark.parametrize(
-    "url", ["ledger.db", "sqlite://", "sqlite:///:memory:", "sqlite:////tmp/a.db?mode=ro"]
-)
+@pytest.mark.parametrize("url", ["ledger.db", "sqlite://", "sqlite:///:memory:", "sqlite:////tmp/a.db?mode=ro"])
 def test_a_url_that_names_no_lasting_ledger_is_refused(url: str) -> None:
     with pytest.raises(LedgerError, match="sqlite:////"):
         Ledger(url)
@@ -220,9 +216,7 @@ def test_the_same_records_from_several_processes_are_one_record_each(ledger: Led
     assert [action for action, _ in entries(ledger)] == ["delivery.accepted", "verdict.recorded"]
 
 
-def test_a_record_without_its_audit_entry_is_not_kept(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_without_its_audit_entry_is_not_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_arguments: object) -> AuditEntry:
         raise OSError("disk full")
 
@@ -296,9 +290,7 @@ def test_the_current_delivery_has_the_highest_sequence_then_the_latest_record(le
 
 
 def test_deliveries_are_listed_oldest_first_and_by_what_is_asked(ledger: Ledger) -> None:
-    for day, (organization, period) in enumerate(
-        [("sso", "1403-02"), ("cspf", "1403-02"), ("sso", "1403-01")]
-    ):
+    for day, (organization, period) in enumerate([("sso", "1403-02"), ("cspf", "1403-02"), ("sso", "1403-01")]):
         at = AT - timedelta(days=day)
         ledger.record_delivery(replace(DELIVERY, organization=organization, period=period, received_at=at))
     assert [delivery.delivery_id for delivery in ledger.deliveries()] == [3, 2, 1]
@@ -440,9 +432,7 @@ def test_the_latest_verdicts_are_those_a_plain_search_finds(ledger: Ledger) -> N
         for row in rows:
             if all(row[name] == value for name, value in asked.items()):
                 partition = (row["layer"], row["organization"], row["dataset"], row["period"])
-                latest[partition] = max(
-                    latest.get(partition, ("", 0)), (row["confirmed_at"], row["verdict_id"])
-                )
+                latest[partition] = max(latest.get(partition, ("", 0)), (row["confirmed_at"], row["verdict_id"]))
         found = [verdict.verdict_id for verdict in ledger.latest_verdicts(**asked)]
         assert found == [number for _, (_, number) in sorted(latest.items())]
 

@@ -1,4 +1,4 @@
-"""The published scheme: what `docs/pseudonyms.md` says, recomputed by Python's own `hmac` and `hashlib`, mdlake makes."""
+"""The published scheme: the numbers of `docs/pseudonyms.md`, recomputed with `hmac` and `hashlib`, are what mdlake makes."""
 
 from __future__ import annotations
 

@@ -50,15 +50,11 @@ def accepted_by_ssh_keygen(
     (folder / "message.sig").write_text(signature)
     files = ("-f", folder / "allowed", "-s", folder / "message.sig")
     time_of_check = f"-Overify-time={AT:%Y%m%d%H%M%S}Z"
-    checked = ssh_keygen(
-        "-Y", "verify", *files, "-I", principal, "-n", namespace, time_of_check, stdin=message
-    )
+    checked = ssh_keygen("-Y", "verify", *files, "-I", principal, "-n", namespace, time_of_check, stdin=message)
     return checked.returncode == 0
 
 
-def accepted_by_mdlake(
-    message: bytes, signature: str, allowed: str, principal: str = OFFICE, namespace: str = NAMESPACE
-) -> bool:
+def accepted_by_mdlake(message: bytes, signature: str, allowed: str, principal: str = OFFICE, namespace: str = NAMESPACE) -> bool:
     try:
         verify(message, signature, AllowedSigners.parse(allowed), principal, namespace, AT)
     except SealError:
@@ -233,9 +229,7 @@ def test_a_time_without_a_zone_is_a_defect_of_the_caller(key: SigningKey) -> Non
         "",
     ],
 )
-def test_a_line_of_allowed_signers_means_what_it_means_to_ssh_keygen(
-    tmp_path: Path, key: SigningKey, before_key: str
-) -> None:
+def test_a_line_of_allowed_signers_means_what_it_means_to_ssh_keygen(tmp_path: Path, key: SigningKey, before_key: str) -> None:
     signature, allowed = (
         sign(MESSAGE, key, NAMESPACE),
         f"# offices\n\n{before_key} {key.public_line} a comment\n",
@@ -248,9 +242,7 @@ def test_a_line_of_allowed_signers_means_what_it_means_to_ssh_keygen(
     ("option", "reason"),
     [('valid-before="20240531Z"', "expired"), ('valid-after="20240602Z"', "valid only from")],
 )
-def test_a_key_outside_its_time_is_refused_with_the_line_that_says_so(
-    key: SigningKey, option: str, reason: str
-) -> None:
+def test_a_key_outside_its_time_is_refused_with_the_line_that_says_so(key: SigningKey, option: str, reason: str) -> None:
     allowed = AllowedSigners.parse(f"# offices\n{OFFICE} {option} {key.public_line}")
     with pytest.raises(SealError, match=f"line 2 .*{reason}|line 2 {reason}"):
         verify(MESSAGE, sign(MESSAGE, key, NAMESPACE), allowed, OFFICE, NAMESPACE, AT)
@@ -354,9 +346,7 @@ def test_a_key_of_another_account_is_refused(tmp_path: Path, monkeypatch: pytest
         (("-t", "ecdsa", "-N", ""), "not an Ed25519"),
     ],
 )
-def test_a_key_we_cannot_sign_with_is_refused(
-    tmp_path: Path, arguments: tuple[str, ...], reason: str
-) -> None:
+def test_a_key_we_cannot_sign_with_is_refused(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
     assert ssh_keygen("-q", *arguments, "-f", tmp_path / "key").returncode == 0
     with pytest.raises(KeyRefused, match=reason):
         load_signing_key(tmp_path / "key")

@@ -38,9 +38,7 @@ def test_a_year_outside_the_calendar_is_refused(year: int) -> None:
             refused(year)
 
 
-@pytest.mark.parametrize(
-    ("key", "kind", "number"), [("1403-01", "month", 1), ("1403-Q4", "quarter", 4), ("1403", "year", 1)]
-)
+@pytest.mark.parametrize(("key", "kind", "number"), [("1403-01", "month", 1), ("1403-Q4", "quarter", 4), ("1403", "year", 1)])
 def test_a_period_is_read_from_its_key_and_written_back(key: str, kind: str, number: int) -> None:
     period = Period.parse(key)
     assert (period.kind, period.year, period.number) == (kind, 1403, number)
@@ -188,9 +186,7 @@ def test_a_day_that_does_not_exist_becomes_null() -> None:
         schema=["year", "month", "day"],
         orient="row",
     )
-    dates = days.select(
-        gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))
-    ).to_series()
+    dates = days.select(gregorian_from_solar_hijri(pl.col("year"), pl.col("month"), pl.col("day"))).to_series()
     assert dates.to_list() == [date(2025, 3, 20)] + [None] * 7
 
 
@@ -198,6 +194,4 @@ def test_numbers_far_outside_a_date_become_null_and_not_an_overflow() -> None:
     huge = pl.DataFrame({"year": [2**40, 1403, 1403], "month": [1, 2**31 - 1, 1], "day": [1, 1, -(2**31)]})
     assert huge.select(gregorian_from_solar_hijri(*map(pl.col, huge.columns))).to_series().null_count() == 3
     far = pl.Series("day", [date(1, 1, 1), date(9999, 12, 31), None])
-    assert far.to_frame().select(solar_hijri_from_gregorian(pl.col("day"))).unnest("year").null_count().row(
-        0
-    ) == (3, 3, 3)
+    assert far.to_frame().select(solar_hijri_from_gregorian(pl.col("day"))).unnest("year").null_count().row(0) == (3, 3, 3)

@@ -78,9 +78,7 @@ def test_a_code_that_is_valid_twice_in_one_month_is_refused(
     first: tuple[str | None, str | None], second: tuple[str | None, str | None]
 ) -> None:
     with pytest.raises(MdlakeError, match="'A' stands twice"):
-        Classification(
-            "kind", "نوع", "Kind", (code("A", "one", *first), code("B", "two"), code("A", "three", *second))
-        )
+        Classification("kind", "نوع", "Kind", (code("A", "one", *first), code("B", "two"), code("A", "three", *second)))
 
 
 def test_a_validity_is_two_months_in_order() -> None:

@@ -140,6 +140,4 @@ def test_dates_keep_name_and_type_in_every_engine_and_on_no_rows() -> None:
     assert query.collect_schema() == {"born": pl.Date, "month": pl.String}
     assert query.collect(engine="streaming").equals(query.collect(engine="in-memory"))
     assert query.head(0).collect().schema == query.collect_schema()
-    assert pl.DataFrame({"born": [None]}).select(parse_date(pl.col("born"), "either")).schema == {
-        "born": pl.Date
-    }
+    assert pl.DataFrame({"born": [None]}).select(parse_date(pl.col("born"), "either")).schema == {"born": pl.Date}

@@ -92,9 +92,7 @@ def test_a_national_code_is_found_under_digits_separators_and_spreadsheet_traces
         ("sheba", "IR82054010268002081790900", "wrong_length"),
     ],
 )
-def test_a_text_that_cannot_be_put_in_form_is_null_with_its_reason(
-    name: str, text: str | None, fault: str
-) -> None:
+def test_a_text_that_cannot_be_put_in_form_is_null_with_its_reason(name: str, text: str | None, fault: str) -> None:
     assert reading(name, text) == [(None, fault)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import re
 import stat
@@ -154,9 +155,7 @@ def ministry() -> Ministry:
 
 
 @pytest.fixture(scope="module")
-def sound(
-    ministry: Ministry, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], DeliveredFile]:
+def sound(ministry: Ministry, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], DeliveredFile]:
     """Four months of both datasets without defects."""
     folder = tmp_path_factory.mktemp("sound")
     return {
@@ -204,9 +203,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_came_before(
 def test_pages_of_any_size_give_the_same_bytes_and_the_same_truth(dataset: str, tmp_path: Path) -> None:
     canaries = [Canary("0499370899", "نام‌یکم", "خانواده‌یکم"), Canary("0076229645", "نام‌دوم", "خانواده‌دوم")]
     whole, parts = (
-        Ministry(1_000, 200, page_rows=rows).deliver(
-            dataset, "1403-01", tmp_path / str(rows), canaries=canaries
-        )
+        Ministry(1_000, 200, page_rows=rows).deliver(dataset, "1403-01", tmp_path / str(rows), canaries=canaries)
         for rows in (500_000, 37)
     )
     assert whole.csv_path.read_bytes() == parts.csv_path.read_bytes()
@@ -216,10 +213,7 @@ def test_pages_of_any_size_give_the_same_bytes_and_the_same_truth(dataset: str, 
 
 def test_another_seed_gives_another_population(tmp_path: Path) -> None:
     codes = [
-        {
-            row["national_code"]
-            for row in clean_rows(Ministry(500, 50, seed).deliver(LIST, "1403-01", tmp_path))
-        }
+        {row["national_code"] for row in clean_rows(Ministry(500, 50, seed).deliver(LIST, "1403-01", tmp_path))}
         for seed in (1, 2)
     ]
     assert len(codes[0] & codes[1]) <= 1  # the empty code
@@ -267,7 +261,7 @@ def test_the_list_has_about_as_many_rows_as_there_are_persons(lists: dict[str, l
 
 
 def test_stocks_and_flows_add_up(lists: dict[str, list[Row]]) -> None:
-    for before, after in zip(MONTHS, MONTHS[1:], strict=False):
+    for before, after in itertools.pairwise(MONTHS):
         prefix = after.replace("-", "/")
         ended = {job(row) for row in lists[before] if row["job_end"]}
         started = {job(row) for row in lists[after] if row["job_start"].startswith(prefix)}
@@ -300,10 +294,7 @@ def test_everybody_was_fifteen_when_the_job_began(lists: dict[str, list[Row]]) -
     for row in lists["1403-01"]:
         assert (
             int(row["job_start"][:4]) * 400 + int(row["job_start"][5:7]) * 32 + int(row["job_start"][8:])
-            >= (int(row["birth_date"][:4]) + 15) * 400
-            + int(row["birth_date"][5:7]) * 32
-            + int(row["birth_date"][8:])
-            - 2
+            >= (int(row["birth_date"][:4]) + 15) * 400 + int(row["birth_date"][5:7]) * 32 + int(row["birth_date"][8:]) - 2
         )
 
 
@@ -330,9 +321,7 @@ def test_every_job_is_at_an_active_workplace_of_the_months_table(
         assert set(status.values()) == {"1", "2", "3"}
 
 
-def test_employees_are_the_rows_of_the_list(
-    lists: dict[str, list[Row]], places: dict[str, list[Row]]
-) -> None:
+def test_employees_are_the_rows_of_the_list(lists: dict[str, list[Row]], places: dict[str, list[Row]]) -> None:
     for month in MONTHS:
         rows = Counter(row["workplace_code"] for row in lists[month])
         assert {row["workplace_code"]: int(row["employees"]) for row in places[month]} == {
@@ -340,9 +329,7 @@ def test_employees_are_the_rows_of_the_list(
         }
 
 
-def test_employees_are_those_before_defects(
-    bad: dict[str, DeliveredFile], places: dict[str, list[Row]]
-) -> None:
+def test_employees_are_those_before_defects(bad: dict[str, DeliveredFile], places: dict[str, list[Row]]) -> None:
     declared = Counter(row["employees"] for row in places["1403-02"])
     copies = truth_of(bad[PLACES]).rows["harm"].eq_missing("exact_duplicate").to_list()
     rows = clean_rows(bad[PLACES])
@@ -352,9 +339,7 @@ def test_employees_are_those_before_defects(
 def test_an_employer_is_a_person_or_a_legal_person(places: dict[str, list[Row]]) -> None:
     rows = places["1403-01"]
     assert all(bool(row["employer_national_code"]) != bool(row["employer_legal_id"]) for row in rows)
-    assert all(
-        is_national_code(row["employer_national_code"]) for row in rows if row["employer_national_code"]
-    )
+    assert all(is_national_code(row["employer_national_code"]) for row in rows if row["employer_national_code"])
     assert all(is_legal_id(row["employer_legal_id"]) for row in rows if row["employer_legal_id"])
 
 
@@ -397,9 +382,7 @@ def test_the_list_changes_its_columns_with_the_contract(sound: dict[tuple[str, s
         "دوره لیست,کد کارگاه,شماره ملی,شماره بیمه شده,نام,نام خانوادگی,تاریخ تولد,جنسیت,تابعیت,کد شغل,"
         "نوع قرارداد,تاریخ شروع به کار,تاریخ ترک کار,روزهای کارکرد,دستمزد روزانه,دستمزد مشمول,حق بیمه"
     )
-    for month, version, header in zip(
-        MONTHS, ("1.0", "1.0", "2.0", "2.0"), (first, first, second, second), strict=True
-    ):
+    for month, version, header in zip(MONTHS, ("1.0", "1.0", "2.0", "2.0"), (first, first, second, second), strict=True):
         assert sound[LIST, month].csv_path.read_bytes().split(b"\n")[0].decode() == header
         assert descriptor(sound[LIST, month])["mdlake"]["contract_version"] == version
         assert descriptor(sound[PLACES, month])["mdlake"]["contract_version"] == "1.0"
@@ -472,9 +455,7 @@ def test_a_later_delivery_of_a_month_has_the_same_facts(ministry: Ministry, tmp_
 # Defects and the truth
 
 
-def test_every_defect_of_the_list_is_where_the_truth_says(
-    bad: dict[str, DeliveredFile], places: dict[str, list[Row]]
-) -> None:
+def test_every_defect_of_the_list_is_where_the_truth_says(bad: dict[str, DeliveredFile], places: dict[str, list[Row]]) -> None:
     truth = truth_of(bad[LIST])
     rows = clean_rows(bad[LIST])
     found = harms_of_list(rows, {row["workplace_code"] for row in places["1403-02"]})
@@ -537,11 +518,7 @@ def test_a_month_with_the_usual_rates_has_few_defects(ministry: Ministry, tmp_pa
 
 def test_the_usual_defects_of_workplaces_orphan_nobody(tmp_path: Path) -> None:
     delivery = Ministry(2_000, 4_000).deliver(PLACES, "1403-01", tmp_path)
-    harmed = [
-        row
-        for row, harm in zip(clean_rows(delivery), truth_of(delivery).rows["harm"], strict=True)
-        if harm is not None
-    ]
+    harmed = [row for row, harm in zip(clean_rows(delivery), truth_of(delivery).rows["harm"], strict=True) if harm is not None]
     assert len(harmed) > 50
     assert {row["employees"] for row in harmed} == {"0"}
 
@@ -580,10 +557,7 @@ def test_each_habit_is_recorded_where_and_only_where_it_can_be_seen(bad: dict[st
             assert ("-" in dates) == ("date_with_dashes" in habits)
             if dataset == LIST:
                 assert ("/" not in dates and "-" not in dates) == ("date_compact" in habits)
-            codes = [
-                folded(raw.get(column, ""))
-                for column in ("national_code", "workplace_code", "employer_national_code")
-            ]
+            codes = [folded(raw.get(column, "")) for column in ("national_code", "workplace_code", "employer_national_code")]
             assert any(0 < len(code) < 10 for code in codes) <= ("lost_leading_zeros" in habits)
     assert all(count > 2 for count in seen.values())
     assert len(seen) == 13
@@ -633,9 +607,7 @@ def test_canaries_of_the_list_are_the_same_persons_in_all_months(ministry: Minis
     assert persons[0] == persons[1]
 
 
-def test_canaries_of_the_workplaces_are_employers_with_their_telephone(
-    ministry: Ministry, tmp_path: Path
-) -> None:
+def test_canaries_of_the_workplaces_are_employers_with_their_telephone(ministry: Ministry, tmp_path: Path) -> None:
     delivery = ministry.deliver(PLACES, "1403-01", tmp_path, canaries=CANARIES)
     rows = {row["employer_national_code"]: row for row in raw_rows(delivery)}
     for canary in CANARIES:
@@ -657,12 +629,8 @@ def test_unknown_names_are_answered_with_what_there_is(ministry: Ministry, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "rates", [{"wrong_check_digit": -0.1}, {"wrong_check_digit": 0.7, "exact_duplicate": 0.4}]
-)
-def test_rates_that_are_no_shares_are_refused(
-    ministry: Ministry, rates: dict[str, float], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("rates", [{"wrong_check_digit": -0.1}, {"wrong_check_digit": 0.7, "exact_duplicate": 0.4}])
+def test_rates_that_are_no_shares_are_refused(ministry: Ministry, rates: dict[str, float], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="shares"):
         ministry.deliver(LIST, "1403-01", tmp_path, defects=rates)
 

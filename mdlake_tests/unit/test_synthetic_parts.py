@@ -90,9 +90,7 @@ def test_a_month_is_written_as_its_period() -> None:
     assert month_text(month_number("1403-12")) == "1403/12"
 
 
-@pytest.mark.parametrize(
-    "period", ["1403-13", "1403-00", "1403/01", "403-01", "1396-12", "1416-01", "1403-01\n"]
-)
+@pytest.mark.parametrize("period", ["1403-13", "1403-00", "1403/01", "403-01", "1396-12", "1416-01", "1403-01\n"])
 def test_a_period_that_cannot_be_delivered_is_refused(period: str) -> None:
     with pytest.raises(ConfigurationError):
         month_number(period)
