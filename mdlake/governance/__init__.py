@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mdlake.governance.gate import Answer, Gate, LedgerGate, Missing, Passage
+from mdlake.governance.gate import Answer, Gate, LedgerGate, Missing, Passage, refusal
 
-__all__ = ["Answer", "Gate", "LedgerGate", "Missing", "Passage"]
+__all__ = ["Answer", "Gate", "LedgerGate", "Missing", "Passage", "refusal"]

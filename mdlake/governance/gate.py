@@ -13,7 +13,9 @@ from typing import Protocol
 from mdlake.errors import GateRefused
 from mdlake.ledger import Ledger, Verdict
 
-__all__ = ["Answer", "Gate", "LedgerGate", "Missing", "Passage"]
+__all__ = ["Answer", "Gate", "LedgerGate", "Missing", "Passage", "refusal"]
+
+_BELOW_PUBLISHED = ("pseudonymized", "standardized", "raw")
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,13 @@ class Missing:
     who: str
     next_step: str
 
+    @property
+    def answer(self) -> str:
+        """Who must act, and what to do next."""
+        return f"Who: {self.who}. Next: {self.next_step}"
+
     def __str__(self) -> str:
-        return f"{self.what}. Who: {self.who}. Next: {self.next_step}"
+        return f"{self.what}. {self.answer}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,18 @@ class Answer:
             )
 
 
+def refusal(verdict: Verdict, producer: str, layer: str) -> Missing:
+    """What a verdict that refuses leaves to do before `layer` of its partition can be made."""
+    failed = [r for r in verdict.results if not r["passed"] and r["severity"] == "error"]
+    names = ", ".join(f"{r['rule']} ({r['failed']} of {r['checked']})" for r in failed)
+    return Missing(
+        f"{verdict.layer} of this period was refused by {names}",
+        f"{producer} corrects and sends again",
+        f"when the new delivery has landed, materialize raw to {layer} of {verdict.period}; "
+        f"details: mdlake status {verdict.organization}/{verdict.dataset} --period {verdict.period}",
+    )
+
+
 class Gate(Protocol):
     """Whoever decides whether a partition may pass."""
 
@@ -92,11 +111,7 @@ class LedgerGate:
 
     def _missing(self, passage: Passage) -> Iterator[Missing]:
         if passage.content_id is None:
-            yield Missing(
-                f"{passage.source} of this period was never made",
-                "data team",
-                f"materialize {passage.source} of {passage.period}",
-            )
+            yield from self._why_never_made(passage)
             return
         verdict = self.ledger.verdict_for(
             passage.source, passage.organization, passage.dataset, passage.period, passage.content_id, passage.rule_version
@@ -110,19 +125,23 @@ class LedgerGate:
             return
         yield from self._objections(verdict, passage)
 
+    def _why_never_made(self, passage: Passage) -> Iterator[Missing]:
+        """Why the layer below is not there: what it would be made of was refused, or nobody has made it yet."""
+        for layer in _BELOW_PUBLISHED:
+            latest = self.ledger.latest_verdict(layer, passage.organization, passage.dataset, passage.period)
+            if latest is not None and latest.outcome == "refused":
+                yield from self._objections(latest, passage)
+                return
+        yield Missing(
+            f"{passage.source} of this period was never made", "data team", f"materialize {passage.source} of {passage.period}"
+        )
+
     def _objections(self, verdict: Verdict, passage: Passage) -> Iterator[Missing]:
         """What stands against a verdict: that it refuses, or that what it stands on was refused or replaced since."""
         if verdict.outcome == "refused":
-            failed = [r for r in verdict.results if not r["passed"] and r["severity"] == "error"]
-            names = ", ".join(f"{r['rule']} ({r['failed']} of {r['checked']})" for r in failed)
-            yield Missing(
-                f"{verdict.layer} of this period was refused by {names}",
-                f"{passage.producer} corrects and sends again",
-                f"when the new delivery has landed, materialize raw to {passage.layer} of {passage.period}; "
-                f"details: mdlake status {passage.organization}/{passage.dataset} --period {passage.period}",
-            )
+            yield refusal(verdict, passage.producer, passage.layer)
         for layer, content_id in verdict.inputs.items():
-            if layer not in ("raw", "standardized", "pseudonymized"):
+            if layer not in _BELOW_PUBLISHED:
                 continue
             latest = self.ledger.latest_verdict(layer, passage.organization, passage.dataset, passage.period)
             if latest is None or latest.content_id == content_id:

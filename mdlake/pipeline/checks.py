@@ -13,6 +13,8 @@ import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
 
 from mdlake.config import Configuration, Dataset
+from mdlake.errors import GateRefused
+from mdlake.governance import refusal
 from mdlake.pipeline.boundary import told
 from mdlake.pipeline.metadata import both, results_table
 from mdlake.pipeline.naming import asset_key, partitions
@@ -33,6 +35,7 @@ _TITLES = {
 def layer_checks(configuration: Configuration, dataset: Dataset, layer: str) -> dg.AssetChecksDefinition:
     """The checks of a layer of a dataset, blocking."""
     principles = principles_of(RULES.values(), layer)
+    producer = configuration.organizations[dataset.organization].label.en
 
     @dg.multi_asset_check(
         name=f"principles__{layer}__{dataset.organization}__{dataset.name}",
@@ -44,6 +47,11 @@ def layer_checks(configuration: Configuration, dataset: Dataset, layer: str) -> 
             judgement = judge(house, layer, dataset, period, Run(context.run.run_id))
         for principle in principles:
             yield _result(judgement, dataset, layer, principle)
+        if judgement.verdict.outcome == "refused":
+            # Dagster's own error names the checks only; a failed run is opened by whoever has to know what is next
+            missing = refusal(judgement.verdict, producer, "published")
+            with told():
+                raise GateRefused(missing.what, where=judgement.place, next_step=missing.answer)
 
     return checked
 

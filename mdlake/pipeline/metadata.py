@@ -21,6 +21,11 @@ def both(label: Label) -> str:
     return f"{label.en} · \u2068{label.fa}\u2069"
 
 
+def _rtl(paragraph: str) -> str:
+    """A Persian paragraph that runs right to left, by isolates: the UI removes HTML, and with it the direction."""
+    return f"\u2067{paragraph}\u2069"
+
+
 def asset_description(configuration: Configuration, dataset: Dataset, layer: str) -> str:
     """What a person reads first: the layer, the dataset, in both languages."""
     standard = configuration.standard.layers[layer]  # type: ignore[index]
@@ -28,8 +33,8 @@ def asset_description(configuration: Configuration, dataset: Dataset, layer: str
     return (
         f"**{dataset.file.label.en}** — {standard.label.en}. {standard.description.en}\n\n{dataset.file.description.en} "
         f"Producer: {organization.label.en}.\n\n"
-        f"<div dir='rtl'>\n\n**{dataset.file.label.fa}** — {standard.label.fa}. {standard.description.fa}\n\n"
-        f"{dataset.file.description.fa} تولیدکننده: {organization.label.fa}.\n\n</div>"
+        f"{_rtl(f'**{dataset.file.label.fa}** — {standard.label.fa}. {standard.description.fa}')}\n\n"
+        f"{_rtl(f'{dataset.file.description.fa} تولیدکننده: {organization.label.fa}.')}"
     )
 
 

@@ -305,11 +305,16 @@ def test_a_refused_month_fails_its_checks_stops_the_run_and_cannot_be_published_
         f"{prefix}{layer}__sso__insured_contributions" for prefix in ("", "principles__") for layer in ("raw", "standardized")
     }
 
+    # whoever opens the failed run reads there what, who and what next, and the same when publishing by hand
+    (told_by_run,) = failures(done)
+    assert told_by_run.startswith(f"{LIST} {MONTH}: standardized of this period was refused by identifiers_valid (")
     by_hand = launch("research", LIST, MONTH)
     assert not by_hand.success
-    (text,) = failures(by_hand)
-    assert text.startswith(f"{LIST} {MONTH}: published is not made: pseudonymized of this period was never made")
-    assert "Who: data team. Next: materialize pseudonymized of 1403-01" in text
+    (told_by_gate,) = failures(by_hand)
+    assert told_by_gate.startswith(f"{LIST} {MONTH}: published is not made: standardized of this period was refused by ")
+    for text in (told_by_run, told_by_gate):
+        assert "Who: Social Security Organization corrects and sends again" in text
+        assert "Next: when the new delivery has landed, materialize raw to published of 1403-01" in text
     assert materialization(instance, "published", LIST) is None
     assert not research.table(
         "published", research.configuration.dataset(LIST), research.configuration.dataset(LIST).newest

@@ -101,6 +101,11 @@ REFUSED: dict[str, tuple[tuple[Verdict, ...], Passage, str, str, str]] = {
         (), replace(PASSAGE, content_id=None),
         "pseudonymized of this period was never made", "data team", "materialize pseudonymized of 1403-01",
     ),
+    "nothing was made of a layer that was refused": (
+        (RAW, replace(STANDARDIZED, outcome="refused", results=(FAILED,))), replace(PASSAGE, content_id=None),
+        "standardized of this period was refused by completeness (300 of 2000)", "The Agency corrects and sends again",
+        "when the new delivery has landed, materialize raw to published of 1403-01",
+    ),
     "made and never checked": (
         (RAW, STANDARDIZED), PASSAGE,
         "not checked by the rules in force", "data team", "materialize pseudonymized of 1403-01 with its checks",
