@@ -75,9 +75,9 @@ class Answer:
     def require(self) -> None:
         """Pass, or raise `GateRefused` with the whole answer."""
         if self.missing:
-            raise GateRefused(
-                f"{self.passage.layer} is not made: " + "; ".join(str(item) for item in self.missing), where=self.passage.place
-            )
+            *others, last = self.missing
+            what = "; ".join([*map(str, others), last.what])
+            raise GateRefused(f"{self.passage.layer} is not made: {what}", where=self.passage.place, next_step=last.answer)
 
 
 def refusal(verdict: Verdict, producer: str, layer: str) -> Missing:

@@ -46,7 +46,7 @@ def layer_checks(configuration: Configuration, dataset: Dataset, layer: str) -> 
         with told():
             judgement = judge(house, layer, dataset, period, Run(context.run.run_id))
         for principle in principles:
-            yield _result(judgement, dataset, layer, principle)
+            yield _result(judgement, dataset, layer, principle, producer)
         if judgement.verdict.outcome == "refused":
             # Dagster's own error names the checks only; a failed run is opened by whoever has to know what is next
             missing = refusal(judgement.verdict, producer, "published")
@@ -69,7 +69,7 @@ def _spec(configuration: Configuration, dataset: Dataset, layer: str, principle:
         )
 
 
-def _result(judgement: Judgement, dataset: Dataset, layer: str, principle: str) -> dg.AssetCheckResult:
+def _result(judgement: Judgement, dataset: Dataset, layer: str, principle: str, producer: str) -> dg.AssetCheckResult:
     results = tuple(result for result in judgement.results if result["principle"] == principle)
     failed = [result for result in results if not result["passed"]]
     refuses = any(result["severity"] == "error" for result in failed)
@@ -86,5 +86,6 @@ def _result(judgement: Judgement, dataset: Dataset, layer: str, principle: str) 
             "rule_version": judgement.verdict.rule_version,
             "rules": results_table(results),
             "next_step": " | ".join(texts) if texts else "nothing to do",
+            **({"who": f"{producer} corrects and sends again"} if refuses else {}),
         },
     )

@@ -88,21 +88,22 @@ def made_metadata(made: Made, dataset: Dataset) -> dict[str, Any]:
 
 
 def results_table(results: tuple[Mapping[str, Any], ...]) -> dg.TableMetadataValue:
-    """The rules of one principle as a table."""
+    """The rules of one principle as a table, those that failed first."""
     records = [
         dg.TableRecord(
             {
+                # short heads and the long texts last: the UI cuts off what is wider than the window
                 "rule": result["rule"],
-                "asks": both(RULES[result["rule"]].title),
-                "severity": result["severity"],
                 "passed": "yes" if result["passed"] else "no",
-                "checked": result["checked"],
+                "severity": result["severity"],
                 "failed": result["failed"],
-                "worst_share_percent": round(result["share"] * 100, 3),
-                "allowed_percent": round(result["threshold"] * 100, 3),
+                "checked": result["checked"],
+                "worst %": round(result["share"] * 100, 3),
+                "allowed %": round(result["threshold"] * 100, 3),
+                "asks": both(RULES[result["rule"]].title),
                 "parts": ", ".join(f"{name}: {failed}/{checked}" for name, (checked, failed) in result["parts"].items()),
             }
         )
-        for result in results
+        for result in sorted(results, key=lambda result: bool(result["passed"]))
     ]
     return dg.MetadataValue.table(records)
