@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.test_utils import create_run_for_test
@@ -413,6 +414,39 @@ def test_the_hand_over_asks_for_what_passed_and_leaves_what_is_published_or_bein
     walk(LIST, MONTH, *to_pseudonymized)
     again = due()[f"sso.insured_contributions.{MONTH}"]
     assert again.run_key != request.run_key
+
+
+def test_the_hand_over_leaves_to_an_unfinished_backfill_what_that_will_publish(
+    definitions: Mapping[Room, dg.Definitions],
+    instance: dg.DagsterInstance,
+    configuration: Configuration,
+    research: House,
+    walk: Walk,
+    land: Land,
+    deliveries: Mapping[tuple[str, str], DeliveredFile],
+) -> None:
+    for key in (LIST, PLACES):
+        land(deliveries[key, MONTH])
+        walk(key, MONTH, "raw", "standardized", "pseudonymized")
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="abcdefgh",
+        asset_graph=definitions["research"].resolve_asset_graph(),
+        partition_names=[MONTH],
+        asset_selection=[asset_key("published", configuration.dataset(PLACES))],
+        backfill_timestamp=0.0,
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    asked = [request.tags[PARTITION_TAG] for request in ticked(definitions["research"], instance, research)]
+    assert asked == [f"sso.insured_contributions.{MONTH}"]
+    # what the backfill left behind is nobody else's
+    instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+    assert len(ticked(definitions["research"], instance, research)) == 2
 
 
 def test_the_hand_over_leads_to_a_run_that_publishes(

@@ -39,8 +39,8 @@ from mdlake.synthetic import Ministry
 CONFIG = Path(__file__).resolve().parents[2] / "assets_config"
 WORKER = Path(__file__).with_name("killed_run_worker.py")
 DATASET, MONTH = "sso/insured_contributions", "1403-01"
-PERSONS, WORKPLACES = 80_000, 5_000
-BATCH_ROWS = 15_000
+PERSONS, WORKPLACES = 120_000, 8_000
+BATCH_ROWS = 20_000
 KILLS, KILLS_PER_LAYER, MOST_WORLDS = 50, 10, 25
 TABLES = (*LAYERS, "quarantine")
 TIMEOUT = 180
