@@ -17,6 +17,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
 
 from mdlake.errors import LakeError
-from mdlake.lake.content import ContentHasher
+from mdlake.lake.content import ContentHasher, is_ascending
 
 __all__ = ["PARTITION_COLUMN", "PartitionState", "PartitionWriter", "Table"]
 
@@ -49,6 +50,7 @@ class PartitionState:
 
     Attributes:
         version: the Delta version of that commit (table-wide).
+        filled: values that are not missing, by column, as counted when they were written.
         details: what the writer gave: run id, contract version, inputs, counts.
     """
 
@@ -56,6 +58,7 @@ class PartitionState:
     version: int
     content_id: str
     rows: int
+    filled: Mapping[str, int]
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -222,6 +225,7 @@ class PartitionWriter:
 
     def __init__(self, table: Table, period: str, schema: pl.Schema) -> None:
         self._table, self._period, self._schema = table, period, schema
+        self._fields = [Field(name, _delta_type(name, dtype)) for name, dtype in schema.items()]
         self._hasher = ContentHasher(schema)
         self._files: list[AddAction] = []
         self._last_key: Any = None
@@ -250,11 +254,18 @@ class PartitionWriter:
         """
         if batch.is_empty():
             return
+        if batch.schema != self._schema:
+            raise LakeError(
+                "a batch has another schema than the partition", where=self._table.url, next_step="Report this defect."
+            )
         self._check_order(batch)
-        self._hasher.update(batch)
         path = f"{PARTITION_COLUMN}={self._period}/{len(self._files):05d}-{uuid.uuid4().hex}.parquet"
         target = f"{self._table.url}/{path}"
-        batch.write_parquet(target, compression="zstd", compression_level=1, statistics=True, mkdir=not self._is_remote)
+        # neither of the two keeps all cores busy alone
+        with ThreadPoolExecutor(1) as pool:
+            hashed = pool.submit(self._hasher.update, batch)
+            batch.write_parquet(target, compression="zstd", compression_level=1, statistics=True, mkdir=not self._is_remote)
+            hashed.result()
         size = _remote_size(self._table.url, path) if self._is_remote else os.path.getsize(target)
         stats = json.dumps({"numRecords": batch.height})
         self._files.append(AddAction(path, size, {PARTITION_COLUMN: self._period}, int(time.time() * 1000), True, stats))
@@ -266,7 +277,7 @@ class PartitionWriter:
             return
         lead = batch.get_column(self._table.order[0])
         first, last = lead[0], lead[-1]
-        ascends = lead.is_sorted() and (self._last_key is None or (first is not None and first >= self._last_key))
+        ascends = is_ascending([lead]) and (self._last_key is None or (first is not None and first >= self._last_key))
         if not ascends:
             raise LakeError("rows do not come in canonical order", where=self._table.url, next_step="Report this defect.")
         self._last_key = last
@@ -277,6 +288,11 @@ class PartitionWriter:
             return pl.LazyFrame(schema=self._schema)
         files = [f"{self._table.url}/{file.path}" for file in self._files]
         return pl.scan_parquet(files, glob=False, hive_partitioning=False)
+
+    @property
+    def filled(self) -> dict[str, int]:
+        """Values written so far that are not missing, by column."""
+        return self._hasher.filled
 
     def content_id(self) -> str:
         """The content id of what was written so far."""
@@ -292,7 +308,8 @@ class PartitionWriter:
             LakeError: another run wrote the partition meanwhile, or a column changed its type.
         """
         content = self.content_id()
-        record = json.dumps({"content_id": content, "rows": self.rows, "details": details}, ensure_ascii=True, sort_keys=True)
+        known = {"content_id": content, "rows": self.rows, "filled": self.filled, "details": details}
+        record = json.dumps(known, ensure_ascii=True, sort_keys=True)
         for _ in range(_COMMIT_ATTEMPTS):
             try:
                 table = self._prepared_table()
@@ -320,7 +337,7 @@ class PartitionWriter:
                 # another partition of the table was committed first: take its version into account and try again
                 continue
             self._committed = True
-            return PartitionState(self._period, version, content, self.rows, json.loads(json.dumps(dict(details))))
+            return PartitionState(self._period, version, **json.loads(record))
         raise LakeError(
             "another run wrote this partition at the same time",
             where=f"{self._table.url} {self._period}",
@@ -329,17 +346,16 @@ class PartitionWriter:
 
     def _prepared_table(self) -> DeltaTable:
         """The table as it is now, made or widened so that it holds the new columns."""
-        fields = [Field(name, _delta_type(name, dtype)) for name, dtype in self._schema.items()]
-        table = self._table._open() or self._made_table(fields)
+        table = self._table._open() or self._made_table(self._fields)
         known = {f.name: f for f in table.schema().fields}
-        for new in fields:
+        for new in self._fields:
             if new.name in known and known[new.name].type != new.type:
                 raise LakeError(
                     "the column is stored with another type",
                     where=f"{self._table.url} {new.name}",
                     next_step="Give the column with the new type a new name in the contract.",
                 )
-        added = [new for new in fields if new.name not in known]
+        added = [new for new in self._fields if new.name not in known]
         if added:
             table.alter.add_columns(added)
             table.update_incremental()
@@ -385,7 +401,7 @@ def _state(table: DeltaTable, period: str, url: str) -> PartitionState | None:
     for entry in table.history(newest - version + 1):
         if entry.get("version") == version and _COMMIT_KEY in entry:
             record = json.loads(entry[_COMMIT_KEY])
-            return PartitionState(period, version, record["content_id"], record["rows"], record["details"])
+            return PartitionState(period, version, **record)
     raise LakeError(
         "the commit of the partition is no longer in the log",
         where=f"{url} {period}",

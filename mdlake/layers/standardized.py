@@ -7,7 +7,7 @@ value missing, as its contract says; the rows that stand twice are set aside as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,9 @@ from mdlake.standard import (
     match_key,
     match_key_value,
     normalize_text,
+    once_per_value,
     parse_date,
     parse_month,
-    read_identifier,
 )
 
 __all__ = ["REASONS", "Duplicates", "StandardizedBatch", "Tally", "standardize_batch"]
@@ -89,12 +89,17 @@ class StandardizedBatch:
 
 
 class Duplicates:
-    """Remembers the rows accepted in earlier batches of a partition by two independent 64-bit hashes of all their values."""
+    """Remembers the rows accepted in earlier batches of a partition by two independent 64-bit hashes.
+
+    One is of all their values; the other, of their statistical unit alone, is cheap and leaves nothing to a collision of
+    the first: only rows of one unit could then be taken for one another.
+    """
 
     _SEEDS = (1399, 1101)
 
-    def __init__(self) -> None:
-        self._seen = pl.DataFrame(schema={"a": pl.UInt64, "b": pl.UInt64})
+    def __init__(self, unit_key: Sequence[str]) -> None:
+        self._unit_key = unit_key
+        self._seen = pl.DataFrame(schema={"row": pl.UInt64, "unit": pl.UInt64})
 
     def repeated(self, rows: pl.DataFrame, accepted: pl.Series) -> pl.Series:
         """Which accepted rows say exactly what an earlier accepted row of the partition says.
@@ -103,14 +108,14 @@ class Duplicates:
             rows: standardized rows; the row number is not compared.
             accepted: boolean, the rows that count; one that does not makes no later row a duplicate.
         """
-        values = rows.drop(ROW)
-        marks = pl.DataFrame({"a": values.hash_rows(self._SEEDS[0]), "b": values.hash_rows(self._SEEDS[1])})
-        # few rows share their first hash with another one, and only those need the exact comparison
-        suspects = (accepted & (marks["a"].is_duplicated() | marks["a"].is_in(self._seen["a"].implode()))).arg_true()
+        row, unit = rows.drop(ROW).hash_rows(self._SEEDS[0]), rows.select(self._unit_key).hash_rows(self._SEEDS[1])
+        marks = pl.DataFrame({"row": row, "unit": unit})
+        # few rows share their hash with another one, and only those need the exact comparison
+        suspects = (accepted & (row.is_duplicated() | row.is_in(self._seen["row"].implode()))).arg_true()
         close = marks[suspects]
-        again = ~close.select(pl.struct("a", "b").is_first_distinct()).to_series()
+        again = ~close.select(pl.struct("row", "unit").is_first_distinct()).to_series()
         if self._seen.height:
-            before = close.join(self._seen.with_columns(old=True), on=["a", "b"], how="left", maintain_order="left")
+            before = close.join(self._seen.with_columns(old=True), on=["row", "unit"], how="left", maintain_order="left")
             again = again | before.get_column("old").fill_null(False)
         repeated = pl.repeat(False, rows.height, eager=True).scatter(suspects.filter(again), True)
         self._seen = pl.concat([self._seen, marks.filter(accepted & ~repeated)])
@@ -231,19 +236,10 @@ def _blank(height: int) -> pl.Series:
 
 # ── one column by its instruction ────────────────────────────────────────────────────────────────────────────────────
 
-_REPEATS = 3
-"""Values that repeat at least so often on average are read once each and joined back: below it, that costs more than it saves."""
-
 
 def _read_column(column: Column, values: pl.Series, period: Period) -> _Read:
-    """Read a column, its distinct values only where they repeat."""
-    read = _reader(column, period)
-    if values.to_frame("value").select(pl.col("value").approx_n_unique()).item() * _REPEATS > len(values):
-        table = read(values)
-    else:
-        distinct = values.unique()
-        known = read(distinct).with_columns(distinct.alias("value"))
-        table = values.to_frame("value").join(known, on="value", how="left", nulls_equal=True, maintain_order="left")
+    """Read a column, each distinct value once where they repeat."""
+    table = once_per_value(values, _reader(column, period))
     fault = table.get_column("fault")
     return _Read(
         canonical=table.get_column("canonical"),
@@ -274,16 +270,14 @@ def _reader(column: Column, period: Period) -> _Reader:
 
 def _identifiers(column: Column, values: pl.Series) -> pl.DataFrame:
     assert column.identifier is not None
-    read = (
-        values.to_frame("raw").select("raw", read_identifier(column.identifier.name, pl.col("raw")).alias("read")).unnest("read")
-    )
-    if not column.required:
-        read = read.with_columns(pl.when(pl.col("fault") != "missing").then("fault"))
-    return read.select(
-        pl.when(pl.col("fault").is_null()).then("canonical"),
-        "fault",
-        (pl.col("raw") != pl.col("canonical")).fill_null(False).alias("edit"),
-    )
+    read = column.identifier.read(values)
+    canonical, fault = read.get_columns()
+    edit = (values != canonical).fill_null(False)
+    if fault.null_count() < len(fault):
+        canonical = canonical.set(fault.is_not_null(), None)
+        if not column.required:
+            fault = fault.set(fault == "missing", None)
+    return pl.DataFrame([canonical.alias("canonical"), fault.alias("fault"), edit.alias("edit")])
 
 
 def _texts(values: pl.Series) -> pl.DataFrame:

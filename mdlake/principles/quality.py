@@ -25,18 +25,13 @@ _COMPARE = {
 
 def _filled_columns(subject: Subject) -> Question:
     """Contract columns in which no row has anything."""
-    return Question(
-        counts={
-            c.name: (pl.lit(1), ((pl.len() > 0) & (pl.col(c.name).count() == 0)).cast(pl.Int64))
-            for c in subject.contract.columns
-            if c.required
-        }
-    )
+    required = [column for column in subject.contract.columns if column.required]
+    return Question(known={c.name: (1, int(subject.row_count > 0 and not subject.filled[c.name])) for c in required})
 
 
 def _completeness(subject: Subject) -> Question:
     required = [column for column in subject.contract.columns if column.required]
-    return Question(counts={c.name: (pl.len(), pl.col(c.name).null_count()) for c in required})
+    return Question(known={c.name: (subject.row_count, subject.row_count - subject.filled[c.name]) for c in required})
 
 
 def _quarantined_rows(subject: Subject) -> Question:

@@ -28,6 +28,7 @@ class Subject:
     Attributes:
         rows: the partition.
         row_count: its number of rows, as committed.
+        filled: its values that are not missing, by column, as counted when they were written.
         below: the partition of the layer below that it was made of; None for raw.
         below_count: number of rows of `below`.
         quarantined_count: rows in the quarantine table beside a standardized partition.
@@ -45,6 +46,7 @@ class Subject:
     period: Period
     rows: pl.LazyFrame
     row_count: int
+    filled: Mapping[str, int]
     below: pl.LazyFrame | None = None
     below_count: int | None = None
     quarantined_count: int = 0

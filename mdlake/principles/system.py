@@ -23,7 +23,7 @@ def _shared_variables(subject: Subject) -> Question:
 def _linkable_rows(subject: Subject) -> Question:
     """Rows without a usable identifier, by identifier that a row must have."""
     required = [column for column in subject.contract.linked if column.required]
-    return Question(counts={c.name: (pl.len(), pl.col(c.name).null_count()) for c in required})
+    return Question(known={c.name: (subject.row_count, subject.row_count - subject.filled[c.name]) for c in required})
 
 
 def _foreign_keys(subject: Subject) -> Question:

@@ -19,8 +19,8 @@ def _declared_rows(subject: Subject) -> Question:
     return Question(known={"rows": (subject.declared_rows, abs(subject.declared_rows - subject.row_count))})
 
 
-def _well_formed_rows(_: Subject) -> Question:
-    return Question(counts={"rows": (pl.len(), pl.col(MALFORMED).is_not_null().sum())})
+def _well_formed_rows(subject: Subject) -> Question:
+    return Question(known={"rows": (subject.row_count, subject.filled[MALFORMED])})
 
 
 def _headers_as_contracted(subject: Subject) -> Question:

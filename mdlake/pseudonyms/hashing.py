@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -16,12 +17,9 @@ import polars_hash as plh
 from mdlake.errors import MdlakeError
 from mdlake.pseudonyms.custody import KeyFile
 from mdlake.pseudonyms.tree import DIGITS, derive_key, warehouse_path
-from mdlake.standard import identifier_type
+from mdlake.standard import identifier_type, once_per_value
 
 __all__ = ["InProcessKeyedHash", "KeyUse", "KeyedHash"]
-
-_REPEATS = 3
-"""Values that repeat at least so often on average are hashed once each: below it, finding them costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,7 @@ class InProcessKeyedHash:
         self._report(KeyUse(path, self.epoch, len(values) - values.null_count(), run))
         key = derive_key(self._epoch.root, path)
         prefix = f"{identifier_type(identifier).marker}{self.epoch}_"
-        if values.to_frame("value").select(pl.col("value").approx_n_unique()).item() * _REPEATS > len(values):
-            return _hash(values, key, prefix)
-        distinct = values.unique()
-        return values.replace_strict(distinct, _hash(distinct, key, prefix), return_dtype=pl.String)
+        return once_per_value(values, partial(_hash, key=key, prefix=prefix))
 
 
 def _hash(values: pl.Series, key: str, prefix: str) -> pl.Series:

@@ -27,6 +27,7 @@ from mdlake.standard.calendar import (
 )
 from mdlake.standard.classifications import Classification, Code
 from mdlake.standard.dates import HANDS, Hand, parse_date, parse_month
+from mdlake.standard.distinct import once_per_value
 from mdlake.standard.identifiers import (
     FAULTS,
     FLAGS,
@@ -34,7 +35,6 @@ from mdlake.standard.identifiers import (
     IdentifierEntity,
     IdentifierType,
     identifier_type,
-    read_identifier,
 )
 from mdlake.standard.text import (
     clean_code,
@@ -69,12 +69,12 @@ __all__ = [
     "match_key_value",
     "normalize_text",
     "normalize_text_value",
+    "once_per_value",
     "parse_date",
     "parse_month",
     "period_of",
     "periods_between",
     "persian_digits",
-    "read_identifier",
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
     "year_start",

@@ -13,6 +13,8 @@ from typing import Final
 
 import polars as pl
 
+from mdlake.standard.distinct import once_per_value
+
 __all__ = [
     "clean_code",
     "fold_digits",
@@ -118,12 +120,8 @@ def rewrite_rows(column: pl.Series, where: pl.Series, rewrite: Callable[[pl.Seri
     rows = where.arg_true()
     if rows.is_empty():
         return column
-    found = column.gather(rows)
-    distinct = found.unique()
     # Names and words repeat: a million names in Arabic letters took 0.1 s by distinct values, 0.5 s by row.
-    if 2 * len(distinct) < len(found):
-        return column.clone().scatter(rows, found.replace_strict(distinct, rewrite(distinct)))
-    return column.clone().scatter(rows, rewrite(found))
+    return column.clone().scatter(rows, once_per_value(column.gather(rows), rewrite))
 
 
 def _elementwise(text: pl.Expr, function: Callable[[pl.Series], pl.Series]) -> pl.Expr:
@@ -153,6 +151,12 @@ def _normalized(rows: pl.Series) -> pl.Series:
 
 
 def _cleaned(rows: pl.Series) -> pl.Series:
+    # Digits of another script are nearly all that there is to clean, and folding them alone takes half the time.
+    folded = rows.str.replace_many(dict(_DIGITS))
+    return rewrite_rows(folded, folded.str.contains(_UNTIDY_CODE), _cleaned_whole)
+
+
+def _cleaned_whole(rows: pl.Series) -> pl.Series:
     text = _mapped(rows, _CODE).str.strip_chars_start("'")
     text = rewrite_rows(text, text.str.contains(r"^[+-]?[0-9]+\.0$"), lambda whole: whole.str.strip_suffix(".0"))
     return _null_if_empty(text)

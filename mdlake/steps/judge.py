@@ -14,7 +14,7 @@ import polars as pl
 
 from mdlake.config import Contract, Dataset
 from mdlake.errors import LakeError
-from mdlake.lake import PARTITION_COLUMN, PartitionState
+from mdlake.lake import PARTITION_COLUMN, PartitionState, PartitionWriter
 from mdlake.layers import Tally, layer_schema
 from mdlake.ledger import Verdict
 from mdlake.principles import RULES, RuleResult, Subject, evaluate, outcome_of, rules_version
@@ -66,7 +66,7 @@ def judge(house: House, layer: str, dataset: Dataset, period: Period, run: Run) 
             f"{layer} of this period was never made", where=f"{dataset.key} {period}", next_step=f"Materialize {layer} first."
         )
     inputs: dict[str, str] = dict(state.details["inputs"])
-    subject = Subject(layer, contract, period, table.scan(period.key).drop(PARTITION_COLUMN), state.rows)
+    subject = Subject(layer, contract, period, table.scan(period.key).drop(PARTITION_COLUMN), state.rows, state.filled)
     subject, compared = _surroundings(house, subject, dataset, state)
     inputs.update(compared)
     return _verdict(house, subject, dataset, state.content_id, inputs, run)
@@ -77,16 +77,14 @@ def judge_candidate(
     dataset: Dataset,
     contract: Contract,
     period: Period,
-    rows: pl.LazyFrame,
-    row_count: int,
-    content_id: str,
+    written: PartitionWriter,
     inputs: Mapping[str, str],
     run: Run,
 ) -> Judgement:
     """Judge a published partition that is written and not yet committed. A refusal is recorded, a pass is not yet."""
-    subject = Subject("published", contract, period, rows, row_count)
+    subject = Subject("published", contract, period, written.scan(), written.rows, written.filled)
     subject = _below(house, subject, dataset)
-    judgement = _judgement(house, subject, dataset, content_id, dict(inputs), run)
+    judgement = _judgement(house, subject, dataset, written.content_id(), dict(inputs), run)
     if judgement.verdict.outcome == "refused":
         house.ledger.record_verdict(judgement.verdict)
     return judgement

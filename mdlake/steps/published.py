@@ -33,9 +33,7 @@ def make_published(house: House, dataset: Dataset, period: Period, run: Run) -> 
         for batch in source.batches(period.key, BATCH_ROWS, columns):
             writer.write(canonical_order(publish(batch.lazy(), contract).collect(), order))
         inputs = {"pseudonymized": str(passage.content_id)}
-        judgement = judge_candidate(
-            house, dataset, contract, period, writer.scan(), writer.rows, writer.content_id(), inputs, run
-        )
+        judgement = judge_candidate(house, dataset, contract, period, writer, inputs, run)
         if judgement.verdict.outcome == "refused":
             raise GateRefused(
                 "published is not written: " + "; ".join(judgement.failures),

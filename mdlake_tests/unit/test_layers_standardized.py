@@ -159,7 +159,7 @@ def raw_frame(rows: Sequence[Mapping[str, str | None]], contract: Contract = EVE
 def in_batches(raw: pl.DataFrame, contract: Contract, cuts: Sequence[int], period: Period = PERIOD) -> tuple[Any, Any, Tally]:
     """Standardize the rows cut into batches: standardized rows, quarantine, and the tally of all."""
     edges = [0, *sorted({min(cut, raw.height) for cut in cuts}), raw.height]
-    duplicates, tally, rows, aside = Duplicates(), Tally(), [], []
+    duplicates, tally, rows, aside = Duplicates(contract.unit_key), Tally(), [], []
     for begin, end in pairwise(edges):
         done = standardize_batch(raw[begin:end], contract, period, duplicates)
         rows.append(done.rows)
@@ -184,7 +184,7 @@ def test_every_value_is_read_as_the_slow_reference_reads_it(name: str, texts: li
     two = replace(EVERY_TYPE, columns=(replace(EVERY_TYPE.column(name), on_invalid="blank"), column("number", "text")))
     raw = raw_frame([{name: text, "number": str(number)} for number, text in enumerate(texts)], two)
     expected = [read(text, two.columns[0], PERIOD) for text in texts]
-    done = standardize_batch(raw, two, PERIOD, Duplicates())
+    done = standardize_batch(raw, two, PERIOD, Duplicates(("number",)))
     assert done.rows[name].to_list() == [reading.value for reading in expected]
     assert done.tally.edits == Counter({name: n} if (n := sum(r.edited for r in expected)) else {})
     assert done.tally.faults == Counter(f"{name}:{reading.fault}" for reading in expected if reading.fault)
@@ -195,7 +195,7 @@ def test_a_blank_of_invisible_characters_is_a_blank_in_every_type() -> None:
     for kept in EVERY_TYPE.columns:
         only = replace(EVERY_TYPE, columns=(replace(kept, required=False),))
         raw = raw_frame([{kept.name: blank} for blank in blanks], only)
-        done = standardize_batch(raw, only, PERIOD, Duplicates())
+        done = standardize_batch(raw, only, PERIOD, Duplicates((kept.name,)))
         assert done.tally.faults == {}, kept.name
         assert done.tally.edits == {}, kept.name
         assert set(done.rows[kept.name]) == {None}

@@ -59,6 +59,11 @@ class File:
             row[at] = value if isinstance(value, str) else value(row[at])
 
 
+def filled(rows: pl.DataFrame) -> dict[str, int]:
+    """Values that are not missing, by column, counted anew."""
+    return rows.select(pl.all().count()).row(0, named=True)
+
+
 @dataclass
 class Month:
     """A file on its way through the four layers."""
@@ -81,7 +86,7 @@ class Month:
         match = match_headers(read_header(path, ","), self.contract)
         names = [name for name in match.names if name]
         raw = pl.concat(read_rows_strictly(path, ",", names, 10**6)).select(layer_schema(self.contract, "raw").names())
-        done = standardize_batch(raw, self.contract, self.period, Duplicates())
+        done = standardize_batch(raw, self.contract, self.period, Duplicates(self.contract.unit_key))
         hidden = self._ordered("pseudonymized", pseudonymize(done.rows, self.contract, self.keyed_hash, "run"))
         shown = self._ordered("published", publish(hidden.lazy(), self.contract).collect())
         return {
@@ -106,7 +111,7 @@ class Month:
     def _subject(self, layer: str, rows: pl.DataFrame, below: pl.DataFrame | None, **other: Any) -> Subject:
         if below is not None:
             other |= {"below": below.lazy(), "below_count": below.height}
-        return Subject(layer, self.contract, self.period, rows.lazy(), rows.height, **other)
+        return Subject(layer, self.contract, self.period, rows.lazy(), rows.height, filled(rows), **other)
 
 
 @pytest.fixture(scope="module")
@@ -581,11 +586,12 @@ def test_a_rule_with_nothing_to_compare_passes_and_has_checked_nothing(
     rule: str, layer: str, sound: Mapping[str, Subject]
 ) -> None:
     subject = sound[layer]
-    alone = Subject(layer, subject.contract, subject.period, subject.rows, subject.row_count)
+    alone = Subject(layer, subject.contract, subject.period, subject.rows, subject.row_count, subject.filled)
     result = answer(rule, alone)
     assert result.passed
     assert (result.checked == 0) == (rule in COMPARES)
-    empty = Subject(layer, subject.contract, subject.period, pl.LazyFrame(schema=layer_schema(subject.contract, layer)), 0)
+    none = pl.DataFrame(schema=layer_schema(subject.contract, layer))
+    empty = Subject(layer, subject.contract, subject.period, none.lazy(), 0, filled(none))
     assert answer(rule, empty).passed
 
 

@@ -1,0 +1,28 @@
+"""Work on each distinct value once, where values repeat. What the work is, is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import polars as pl
+import pyarrow.compute
+
+__all__ = ["once_per_value"]
+
+_REPEATS: Final = 3
+"""Below so many rows a distinct value on average, finding the distinct values costs more than it saves."""
+
+_Result = TypeVar("_Result", pl.Series, pl.DataFrame)
+
+
+def once_per_value(column: pl.Series, work: Callable[[pl.Series], _Result]) -> _Result:
+    """`work(column)` for elementwise work on a String column, done once for each distinct value where values repeat.
+
+    Arrow numbers the distinct values, in a third to a half of the time of finding them and joining the results back.
+    """
+    if column.to_frame().select(pl.first().approx_n_unique()).item() * _REPEATS > len(column):
+        return work(column)
+    numbered = pyarrow.compute.dictionary_encode(column.to_arrow(compat_level=pl.CompatLevel.oldest()), null_encoding="encode")
+    distinct, numbers = pl.Series(column.name, numbered.dictionary, pl.String), pl.Series(numbered.indices)
+    return work(distinct)[numbers]
