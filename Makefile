@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MDLAKE_HOME ?= $(CURDIR)/.mdlake
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint acceptance kills bench browser clean
+.PHONY: help setup demo ui test lint acceptance bench browser clean
 
 help: ## what can be started
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,11 +38,8 @@ browser: ## Chromium for the browser tests, where this account may install it
 test: setup lint browser ## every test but the long ones
 	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadgroup
 
-acceptance: setup browser ## the long tests: memory at full size
+acceptance: setup browser ## the long tests: memory at full size, processes killed in every layer
 	$(BIN)/python -m pytest -m acceptance mdlake_tests/acceptance
-
-kills: setup ## processes killed at random moments of every layer (not part of acceptance yet: its aim is tuned to a busy machine)
-	$(BIN)/python -m pytest -m acceptance mdlake_tests/acceptance/killed_runs.py
 
 bench: setup ## layer by layer against the floor and a peer; ROWS=1000000 by default
 	$(BIN)/python -m benchmarks.run --rows $(or $(ROWS),1000000)

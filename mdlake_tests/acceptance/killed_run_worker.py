@@ -1,6 +1,6 @@
 """A process of its own that takes one dataset-month the whole way, and prints a line as it enters each layer, and at the end.
 
-Started, aimed at and killed by `killed_runs.py` with the installation in the environment; not a test itself. It works
+Started, aimed at and killed by `test_killed_runs.py` with the installation in the environment; not a test itself. It works
 in small batches, so that a kill may fall between two files of one partition, or between two pieces of a sorted spill.
 """
 
