@@ -8,4 +8,4 @@ __version__ = "0.1.0"
 
 # Polars' allocator soon gives memory back to the system, and the next column asks for it again: kept for some seconds, a
 # month of a million rows takes a seventh less time. Read once, when Polars is first imported; ours does not override.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:20000,muzzy_decay_ms:-1")
+os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:1500,muzzy_decay_ms:0")

@@ -29,7 +29,7 @@ __all__ = [
 FIRST_PERIOD, LAST_PERIOD = "1397-01", "1415-12"
 """Bounds of what can be delivered: everybody in the population has reached working age by the first."""
 
-_FIRST_YEAR, _LAST_YEAR = 1330, 1420
+_FIRST_YEAR, _LAST_YEAR = 1300, 1420
 _PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 

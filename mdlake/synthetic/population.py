@@ -24,7 +24,13 @@ _FIRST_SERIAL, _SERIALS = 1_000_000, 825_000_000
 """National codes run from prefix 001 on; 99 of 825 million, 12 %, begin with a zero, none with three."""
 _SAME_DIGITS = np.arange(1, 8) * 111_111_111
 
-_BIRTH_YEARS = (1336, 1382)
+_WORKERS, _ADULTS, _ELDERS, _CHILDREN = range(4)
+_BIRTH_YEARS = ((1336, 1382), (1340, 1384), (1312, 1342), (1385, 1406))
+"""Of workers, other adults, elders and children; the second year is not included."""
+_SHARES = (0.4, 0.3, 0.5)
+"""Other adults, elders and children, for each worker."""
+_HEADS = 0.7
+_NEVER = 10**7
 _FILES = 9_999
 _ACTIVITIES = 999
 _ACTIVE_SHARE, _CLOSED_SHARE = 0.88, 0.05
@@ -36,13 +42,30 @@ def _leaning(stream: Stream, index: Ints, words: int) -> Ints:
 
 
 class Persons:
-    """People by index. Any index ≥ 0 has codes of its own; from `size` on they are strangers."""
+    """People by index: workers first, who hold the jobs of `employment`, then other adults, elders and children.
+
+    Any index ≥ 0 has codes of its own; from `total` on they are strangers, who are as workers are.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
         self.size = size
+        """Workers."""
+        bounds = np.cumsum([size, *(round(share * size) for share in _SHARES)])
+        self._bounds = bounds
+        self.workers, self.adults, self.elders, self.children = (
+            range(int(begin), int(end)) for begin, end in zip([0, *bounds], bounds, strict=False)
+        )
+        self.total = int(bounds[-1])
+        self.heads = max(1, round(_HEADS * size))
+        """The first workers, who are heads of a household; the others are their wives and husbands."""
         self._seed = seed
         self._serial = Permutation(_SERIALS, seed, "persons", "national code")
         self._insurance = Permutation(90_000_000, seed, "persons", "insurance number")
+
+    def kinds(self, index: Ints) -> Ints:
+        """0 workers, 1 other adults, 2 elders, 3 children; strangers are 0."""
+        kind = np.searchsorted(self._bounds, index, side="right")
+        return np.where(kind > _CHILDREN, _WORKERS, kind)
 
     def _stream(self, name: str) -> Stream:
         return Stream(self._seed, "persons", name)
@@ -61,14 +84,31 @@ class Persons:
         return pl.Series(np.where(is_long, prefix * 100_000_000 + number, number)).cast(pl.String)
 
     def is_male(self, index: Ints) -> Bools:
-        """Seven of ten insured persons are men."""
-        return self._stream("sex").chance(index, 0.7)
+        """Seven of ten heads of households are men, half of adults and children; husbands and wives are not of one sex."""
+        kind = self.kinds(index)
+        is_second = (kind == _WORKERS) & (index >= self.heads) & (index < self.size)
+        is_second_elder = (kind == _ELDERS) & ((index - self.elders.start) % 2 == 1)
+        asked = np.where(is_second, (index - self.heads) % self.heads, index - is_second_elder)
+        share = np.array([0.7, 0.5, 0.5, 0.5])[kind]
+        is_male: Bools = (self._stream("sex").unit(asked) < share) ^ is_second ^ is_second_elder
+        return is_male
 
     def birth_days(self, index: Ints) -> Ints:
-        """Day ordinals; the young are more than the old."""
-        first, last = _BIRTH_YEARS
+        """Day ordinals; the young are more than the old. Some children are born in the months that are delivered."""
+        first, last = np.array(_BIRTH_YEARS).T[:, self.kinds(index)]
         month = 12 * last - 1 - (self._stream("birth month").unit(index) ** 1.3 * 12 * (last - first)).astype(np.int64)
         return first_days(month) + self._stream("birth day").below(index, month_lengths(month))
+
+    def death_days(self, index: Ints) -> Ints:
+        """Day ordinals; elders die some time after 1399, all others after the months that are delivered."""
+        day = first_days(12 * 1399) + (self._stream("death").unit(index) ** 0.5 * 30 * 365).astype(np.int64)
+        return np.where(self.kinds(index) == _ELDERS, day, _NEVER)
+
+    def are_alive(self, index: Ints, month: int) -> Bools:
+        """Who is born and lives on the last day of the month."""
+        last = int(first_days(month + 1)) - 1
+        alive: Bools = (self.birth_days(index) <= last) & (self.death_days(index) > last)
+        return alive
 
     def first_names(self, index: Ints) -> pl.Series:
         """A man's or a woman's first name."""

@@ -177,7 +177,7 @@ class InsuredContributions(Dataset):
         slot, workplace = roster.slot[begin:end], roster.workplace[begin:end]
         person = self._employment.persons_of(slot)
         in_population = person.copy()
-        person[planted.at] = self._persons.size + planted.number
+        person[planted.at] = self._persons.total + planted.number
         in_population[planted.at] = -1
         office = self._workplaces.branches(workplace)
         codes = self._workplaces.codes(workplace)
