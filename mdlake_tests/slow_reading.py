@@ -39,8 +39,7 @@ def read(raw: str | None, column: Column, period: Period) -> Reading:
     if column.type == "identifier":
         return _identifier(raw, column)
     if column.type in ("text", "free_text"):
-        text = None if raw is None else plain_text(raw)
-        return Reading(text, None, text is not None and text != raw)
+        return _text(raw) if column.pattern is None else _formed(raw, column.pattern)
     if column.type == "code":
         return _code(raw, column, period)
     value: date | str | int | None
@@ -55,6 +54,22 @@ def read(raw: str | None, column: Column, period: Period) -> Reading:
     if value is None:
         return Reading(None, reason, False)
     return Reading(value, None, re.fullmatch(plain, raw, re.ASCII) is None)
+
+
+def _text(raw: str | None) -> Reading:
+    """A name, title or note."""
+    text = None if raw is None else plain_text(raw)
+    return Reading(text, None, text is not None and text != raw)
+
+
+def _formed(raw: str | None, pattern: str) -> Reading:
+    """A code without a classification, by the form that all of it must have."""
+    code = None if raw is None else clean(raw)
+    if code is None:
+        return Reading(None, None, False)
+    if re.fullmatch(pattern, code, re.ASCII) is None:
+        return Reading(None, "wrong_form", False)
+    return Reading(code, None, code != raw)
 
 
 def solar_month(day: date | None) -> str | None:

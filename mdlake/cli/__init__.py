@@ -11,6 +11,7 @@ from mdlake import __version__
 from mdlake.cli.custody import keys, log
 from mdlake.cli.demo import demo
 from mdlake.cli.installation import config, init, maintain, ui
+from mdlake.cli.questions import sql
 from mdlake.cli.work import run, status, synthesize
 from mdlake.errors import MdlakeError
 
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for _command in (init, config, synthesize, run, status, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, sql, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
@@ -11,58 +12,63 @@ from mdlake.cli.custody import write_checkpoint
 from mdlake.cli.installation import prepare_installation
 from mdlake.cli.surroundings import chosen, console, current_home, installed_house
 from mdlake.cli.work import deliver_synthetic, print_statuses, run_partitions
+from mdlake.standard import Period
 
 if TYPE_CHECKING:
     from mdlake.steps import PartitionStatus
-    from mdlake.synthetic import Ministry
 
 __all__ = ["demo"]
 
-_PERIODS = ("1403-01", "1403-02", "1403-03")
-_REFUSED = "1403-02"
+_FIRST, _REFUSED = "1403-01", "1403-02"
 _SEED = 1403
 
 
 @click.command()
 @click.option("--persons", default=20_000, show_default=True, type=click.IntRange(min=1_000))
 @click.option("--workplaces", default=1_500, show_default=True, type=click.IntRange(min=50))
-def demo(persons: int, workplaces: int) -> None:
-    """Install, let the synthetic ministry deliver three months, and take them through the four layers."""
+@click.option("--months", default=3, show_default=True, type=click.IntRange(2, 30), help=f"From {_FIRST} on.")
+def demo(persons: int, workplaces: int, months: int) -> None:
+    """Install, let the synthetic ministry deliver some months, and take them through the four layers."""
     from mdlake.synthetic import Ministry
 
     prepare_installation()
     ministry = Ministry(persons=persons, workplaces=workplaces, seed=_SEED)
-    before = _standing(ministry)
-    partitions = len(_PERIODS) * len(ministry.datasets)
-    if [status.state for status in before] == ["published"] * partitions:
+    first = Period.parse(_FIRST)
+    periods = [f"{first.year + number // 12}-{number % 12 + 1:02}" for number in range(months)]
+    due = {(dataset, own) for period in periods for dataset in ministry.datasets for own, _ in ministry.due(dataset, period)}
+    before = _standing(due)
+    if [status.state for status in before] == ["published"] * len(due):
         console.print("The demo ran here before, and its months stand as below. To see it again: `make clean`, then `make demo`.")
         print_statuses(before)
         _tell_where_to_look()
         return
     spoilt = ministry.datasets[0]
-    console.rule("1 · a producer delivers three months; in one, many national codes are wrong", align="left")
-    for period in _PERIODS:
-        for dataset in ministry.datasets:
-            defects = {"wrong_check_digit": 0.2} if (dataset, period) == (spoilt, _REFUSED) else None
-            rows = deliver_synthetic(ministry, dataset, period, defects=defects)
-            console.print(f"  {period} {dataset}: {rows:,} rows", highlight=False)
+    console.rule(f"1 · the producers deliver {months} months; in one file, many national codes are wrong", align="left")
+    for period in periods:
+        spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
+        rows = {
+            dataset: deliver_synthetic(ministry, dataset, period, defects=spoiling.get(dataset)) for dataset in ministry.datasets
+        }
+        delivered = sum(1 for count in rows.values() if count)
+        console.print(f"  {period}: {delivered} datasets, {sum(rows.values()):,} rows", highlight=False)
     console.rule("2 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
-    console.rule(f"3 · the producer corrects {_REFUSED} and sends again", align="left")
+    console.rule(f"3 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
     deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
     print_statuses(run_partitions((), ())[0])
     write_checkpoint()
     _tell_where_to_look()
-    if any(status.state != "published" for status in _standing(ministry)):
+    if any(status.state != "published" for status in _standing(due)):
         sys.exit(1)
 
 
-def _standing(ministry: Ministry) -> tuple[PartitionStatus, ...]:
-    """Where the months of the demo stand."""
+def _standing(due: Collection[tuple[str, str]]) -> tuple[PartitionStatus, ...]:
+    """Where the datasets and periods of the demo stand."""
     from mdlake.steps import partition_statuses
 
     house = installed_house("secure")
-    return partition_statuses(house, chosen(house, ministry.datasets), _PERIODS)
+    statuses = partition_statuses(house, chosen(house, {dataset for dataset, _ in due}), {period for _, period in due})
+    return tuple(status for status in statuses if (status.dataset, status.period) in due)
 
 
 def _tell_where_to_look() -> None:

@@ -53,6 +53,7 @@ def check(as_json: bool) -> None:
     """Report every error of assets_config/, with file, line, field and fix."""
     from mdlake.config import check_configuration
     from mdlake.principles import RULES
+    from mdlake.statistics import saved_query_problems
 
     folder = current_home().config
     if not folder.is_dir():
@@ -60,12 +61,14 @@ def check(as_json: bool) -> None:
             "there is no configuration", where=str(folder), next_step="Run in the project's folder, or set MDLAKE_CONFIG."
         )
     configuration, problems = check_configuration(folder, RULES)
+    if configuration is not None:
+        problems = saved_query_problems(configuration)
     if as_json:
         print_json([vars(problem) for problem in problems])
     else:
         for problem in problems:
             console.print(str(problem), highlight=False, soft_wrap=True, markup=False)
-        if configuration is not None:
+        if configuration is not None and not problems:
             versions = sum(len(dataset.versions) for dataset in configuration.datasets.values())
             console.print(
                 f"{folder.name}: right. {len(configuration.organizations)} organizations, "
@@ -73,6 +76,7 @@ def check(as_json: bool) -> None:
                 f"{len(configuration.classifications)} classifications.",
                 highlight=False,
             )
+            console.print(f"{len(configuration.queries)} saved queries fit the contracts.", highlight=False)
     if problems:
         sys.exit(1)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich import box
@@ -17,7 +17,21 @@ from mdlake.config import Dataset, Home
 from mdlake.errors import MdlakeError
 from mdlake.steps import House, Room, open_house
 
-__all__ = ["as_json_option", "chosen", "console", "current_home", "installed_house", "now", "print_json", "print_table"]
+__all__ = [
+    "as_json_option",
+    "chosen",
+    "console",
+    "current_home",
+    "installed_house",
+    "now",
+    "print_grouped_table",
+    "print_json",
+    "print_table",
+]
+
+_NUMERIC = frozenset({"rows", "files", "delivered", "standardized", "quarantined", "duplicates", "published", "linked", "count"})
+_WIDTHS = {"period": 7, "linked": 6, "published": 9, "worst rule": 18}
+"""Least widths, so that the tables of several groups stand in line."""
 
 console = Console()
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -58,12 +72,37 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table that fits the terminal."""
-    table = Table(
-        title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
-    )
-    for column in columns:
-        numeric = column in {"rows", "delivered", "standardized", "quarantined", "duplicates", "published", "count"}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column == "period")
+    table = _table(columns, title)
     for row in rows:
         table.add_row(*row)
     console.print(table, "")
+
+
+def print_grouped_table(columns: Sequence[str], groups: Mapping[str, Iterable[Sequence[str]]]) -> None:
+    """One table whose rows stand under the names of their groups, which may be longer than the first column is wide."""
+    console.print(_table(columns))
+    for name, rows in groups.items():
+        table = _table(columns, f"[bold]{name}[/]")
+        table.show_header = False
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    console.print()
+
+
+def _table(columns: Sequence[str], title: str | None = None) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        # the box itself parts two columns by a blank
+        padding=(0, 0, 0, 0),
+    )
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column in _NUMERIC else "left"
+        narrow = (column in _NUMERIC and column != "published") or column == "period"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=narrow, min_width=_WIDTHS.get(column, len(column)))
+    return table

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mdlake.cli.surroundings import as_json_option, chosen, console, current_home, installed_house, print_json, print_table
-from mdlake.errors import DeliveryRefused
+from mdlake.cli.surroundings import (
+    as_json_option,
+    chosen,
+    console,
+    current_home,
+    installed_house,
+    print_grouped_table,
+    print_json,
+    print_table,
+)
+from mdlake.errors import DeliveryRefused, MdlakeError, UnknownName
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
@@ -17,17 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "status", "synthesize"]
 
-_WARNED = " [yellow](warned)[/]"
-_STATES = {"published": "[green]published[/]", "refused": "[red]refused[/]", "delivery refused": "[red]delivery refused[/]"}
-
 
 def deliver_synthetic(
     ministry: Ministry, dataset: str, period: str, sequence: int = 1, defects: Mapping[str, float] | None = None
 ) -> int:
-    """Let the synthetic ministry deliver one dataset-month to the landing; returns its rows."""
+    """Let the synthetic ministry deliver to the landing what a dataset owes for a period.
+
+    Returns:
+        The rows of all its files; 0 where nothing is due, such as a quarterly dataset in a quarter's first month.
+    """
     folder = current_home().landing / dataset.split("/", maxsplit=1)[0]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return ministry.deliver(dataset, period, folder, sequence=sequence, defects=defects, truth=False).rows
+    return sum(
+        ministry.deliver(dataset, own_period, folder, sequence=sequence, defects=defects, truth=False, reporting_unit=unit).rows
+        for own_period, unit in ministry.due(dataset, period)
+    )
 
 
 @click.command()
@@ -41,10 +54,20 @@ def deliver_synthetic(
 @click.option(
     "--defect", "defects", multiple=True, metavar="CLASS=RATE", help="Plant more of a defect, such as wrong_check_digit=0.2."
 )
+@click.option("--dataset", "datasets", multiple=True, help="Only this dataset, organization/dataset. May be given several times.")
 def synthesize(
-    periods: tuple[str, ...], persons: int, workplaces: int, seed: int, sequence: int, defects: tuple[str, ...]
+    periods: tuple[str, ...],
+    persons: int,
+    workplaces: int,
+    seed: int,
+    sequence: int,
+    defects: tuple[str, ...],
+    datasets: tuple[str, ...],
 ) -> None:
     """Let the synthetic ministry deliver PERIODS (default: 1403-01 1403-02 1403-03) to the landing.
+
+    What is delivered each quarter comes with the quarter's last month, or alone when PERIODS names the quarter (1403-Q1);
+    where units of a producer each send their own file, all of them are written.
 
     The deliveries look as a producer writes them: Persian headers, digits of three scripts, dates in several hands, lost
     zeros, duplicates and invalid codes. The persons are invented.
@@ -60,29 +83,46 @@ def synthesize(
     from mdlake.synthetic import Ministry
 
     ministry = Ministry(persons=persons, workplaces=workplaces, seed=seed)
-    chosen_periods = periods or ("1403-01", "1403-02", "1403-03")
+    wanted = datasets or ministry.datasets
+    known = {dataset: set(ministry.defect_rates(dataset)) for dataset in wanted}
+    if unknown := set(rates) - set().union(*known.values()):
+        raise UnknownName("defect class", min(unknown), sorted(set().union(*known.values())))
     delivered = []
     with console.status("the synthetic ministry is writing its deliveries"):
-        for period in chosen_periods:
-            for dataset in ministry.datasets:
-                known = ministry.defect_rates(dataset)
-                own = {name: rate for name, rate in rates.items() if name in known} if len(ministry.datasets) > 1 else rates
-                delivered.append((dataset, period, deliver_synthetic(ministry, dataset, period, sequence, own)))
-    print_table("delivered to the landing", ("dataset", "period", "rows"), [(d, p, f"{rows:,}") for d, p, rows in delivered])
+        for period in periods or ("1403-01", "1403-02", "1403-03"):
+            for dataset in wanted:
+                due = ministry.due(dataset, period)
+                own = {name: rate for name, rate in rates.items() if name in known[dataset]}
+                if due:
+                    rows = deliver_synthetic(ministry, dataset, period, sequence, own)
+                    delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
+    print_table("delivered to the landing", ("dataset", "period", "files", "rows"), delivered)
     console.print("Next: `mdlake run`.")
 
 
+_period_option = click.option(
+    "--period", "periods", multiple=True, help="A reference period, such as 1403-01 or 1403-Q1. May be given several times."
+)
+
+
+def _parted(names: tuple[str, ...], periods: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Datasets and periods, of which a person may write both one after another: only the name of a dataset has a slash."""
+    datasets = tuple(name for name in names if "/" in name)
+    return datasets, (*periods, *(name for name in names if "/" not in name))
+
+
 @click.command()
-@click.argument("datasets", nargs=-1)
-@click.option("--period", "periods", multiple=True, help="A reference period, such as 1403-01. May be given several times.")
+@click.argument("names", nargs=-1, metavar="[DATASETS]... [PERIODS]...")
+@_period_option
 @as_json_option
-def run(datasets: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
+def run(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
     """Take deliveries through the four layers.
 
     Without arguments: every dataset and period with a delivery that was not taken through yet. DATASETS are named
-    organization/dataset. The runs appear in the Dagster UI; a month or a delivery that is refused blocks no other, and
-    makes the exit status 1.
+    organization/dataset; PERIODS are months or, of quarterly datasets, quarters (1403-Q1). The runs appear in the Dagster
+    UI; a month or a delivery that is refused blocks no other, and makes the exit status 1.
     """
+    datasets, periods = _parted(names, periods)
     statuses, refusals = run_partitions(datasets, periods, quiet=as_json)
     for refusal in refusals:
         click.echo(f"refused {refusal}", err=True)
@@ -105,7 +145,7 @@ def run_partitions(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from mdlake.pipeline.local_runs import LocalRuns
-    from mdlake.steps import due_partitions, partition_statuses
+    from mdlake.steps import chosen_partitions, due_partitions, partition_statuses
 
     house = installed_house("secure")
     wanted = chosen(house, datasets)
@@ -115,7 +155,7 @@ def run_partitions(
         for received in house.landing.take_in(organization, house.now())
     ]
     if periods:
-        work = [(dataset, house.configuration.period(dataset, key)) for key in sorted(periods) for dataset in wanted]
+        work = chosen_partitions(house, wanted, periods, named=bool(datasets))
     else:
         work = [(dataset, period) for dataset, period in due_partitions(house) if dataset in wanted]
     if not work and not quiet:
@@ -123,13 +163,20 @@ def run_partitions(
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, disable=quiet
     )
+    busy: list[str] = []
     with LocalRuns(current_home()) as runs, bar as progress:
         task = progress.add_task("running", total=len(work))
         for dataset, period in work:
             progress.update(task, description=f"{dataset.key} {period}")
-            runs.run(dataset, period)
+            try:
+                runs.run(dataset, period)
+            except MdlakeError as taken_by_another:
+                # a sensor of an open UI may have been faster with one of them: the others go on
+                busy.append(str(taken_by_another))
             progress.advance(task)
         progress.update(task, description="done")
+    for reason in busy:
+        click.echo(f"left alone {reason}", err=True)
     done = {(dataset.key, period.key) for dataset, period in work}
     statuses = partition_statuses(house, wanted, {period.key for _, period in work}) if work else ()
     refusals = tuple(received.refusal for received in taken if received.refusal)
@@ -137,13 +184,14 @@ def run_partitions(
 
 
 @click.command()
-@click.argument("datasets", nargs=-1)
-@click.option("--period", "periods", multiple=True, help="A reference period, such as 1403-01. May be given several times.")
+@click.argument("names", nargs=-1, metavar="[DATASETS]... [PERIODS]...")
+@_period_option
 @as_json_option
-def status(datasets: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
+def status(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
     """Show where each dataset and period stands, and what is next."""
     from mdlake.steps import partition_statuses
 
+    datasets, periods = _parted(names, periods)
     house = installed_house("secure")
     statuses = partition_statuses(house, chosen(house, datasets), periods)
     if as_json:
@@ -155,11 +203,16 @@ def status(datasets: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -
 
 
 def print_statuses(statuses: tuple[PartitionStatus, ...]) -> None:
-    """A table per dataset, then what failed and what to do."""
-    columns = ("period", "delivered", "standardized", "quarantined", "duplicates", "published", "state")
-    for dataset in sorted({s.dataset for s in statuses}):
-        print_table(dataset, columns, [_row(s) for s in statuses if s.dataset == dataset])
+    """A table of all, then what failed and what to do."""
+    columns = ("period", "delivered", "standardized", "quarantined", "published", "linked", "worst rule")
+    print_grouped_table(
+        columns, {key: [_row(s) for s in statuses if s.dataset == key] for key in sorted({s.dataset for s in statuses})}
+    )
     for s in statuses:
+        if s.units_missing:
+            there, due = s.units or (0, 0)
+            units = f"{there} of {due} units; missing: {', '.join(s.units_missing)}"
+            console.print(f"[bold]{s.dataset} {s.period}[/]: {units}", highlight=False, soft_wrap=True)
         if s.state != "published":
             console.print(f"[bold]{s.dataset} {s.period}[/]: {s.state}", highlight=False)
             for failure in s.failures:
@@ -168,13 +221,11 @@ def print_statuses(statuses: tuple[PartitionStatus, ...]) -> None:
 
 
 def _row(status: PartitionStatus) -> tuple[str, ...]:
-    warned = _WARNED if "passed_with_warnings" in status.verdicts.values() else ""
-    counts = (
-        status.declared_rows,
-        status.rows.get("standardized"),
-        status.quarantined,
-        status.duplicates,
-        status.rows.get("published"),
-    )
+    counts = (status.declared_rows, status.rows.get("standardized"), status.quarantined)
     shown = ("–" if count is None else f"{count:,}" for count in counts)
-    return (status.period, *shown, _STATES.get(status.state, status.state) + warned)
+    warned = "passed_with_warnings" in status.verdicts.values()
+    published = f"[{'yellow' if warned else 'green'}]{status.rows.get('published', 0):,}[/]"
+    state = published if status.state == "published" else f"[red]{status.state}[/]"
+    linked = "–" if status.linked is None else f"{status.linked:.1%}"
+    worst = "–" if status.nearest is None else f"{status.nearest[0]} {status.nearest[1]:.1%}"
+    return (status.period, *shown, state, linked, worst)

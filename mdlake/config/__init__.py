@@ -8,16 +8,29 @@ from __future__ import annotations
 from mdlake.config.contracts import Column, Configuration, Contract, Dataset
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration
-from mdlake.config.models import LAYERS, PRINCIPLES, Agreement, Comparison, Generalization, Label, RuleSetting
+from mdlake.config.models import (
+    LAYERS,
+    PRINCIPLES,
+    Agreement,
+    Comparison,
+    Composition,
+    Generalization,
+    Label,
+    Requirement,
+    RuleSetting,
+)
+from mdlake.config.queries import ASKED, SavedQuery
 from mdlake.config.schema import configuration_schemas
 from mdlake.config.yaml_source import Problem
 
 __all__ = [
+    "ASKED",
     "LAYERS",
     "PRINCIPLES",
     "Agreement",
     "Column",
     "Comparison",
+    "Composition",
     "Configuration",
     "Contract",
     "Dataset",
@@ -25,7 +38,9 @@ __all__ = [
     "Home",
     "Label",
     "Problem",
+    "Requirement",
     "RuleSetting",
+    "SavedQuery",
     "check_configuration",
     "configuration_schemas",
     "load_configuration",

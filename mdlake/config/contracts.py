@@ -16,16 +16,19 @@ from mdlake.config.models import (
     Agreement,
     CalendarFile,
     Comparison,
+    Composition,
     DatasetFile,
     DisclosureRole,
     ForeignKey,
     Generalization,
     Label,
     OrganizationFile,
+    Requirement,
     RuleSetting,
     StandardFile,
     StatisticalRole,
 )
+from mdlake.config.queries import SavedQuery
 from mdlake.errors import MdlakeError, UnknownName
 from mdlake.standard import Classification, IdentifierType, Period, periods_between
 
@@ -57,6 +60,7 @@ class Column:
     references: ForeignKey | None
     minimum: int | None
     maximum: int | None
+    pattern: str | None
     publish: Generalization
 
     @property
@@ -86,7 +90,9 @@ class Contract:
 
     Attributes:
         valid_to: the last period it governs; None while it is the newest.
+        missing_values: fields that say that there is nothing, beside the blank.
         rules: every rule's strictness for this dataset, the dataset's own before the ministry's.
+        reporting_units: who sends a file of its own each; None where the organization sends one for all.
     """
 
     dataset: str
@@ -94,10 +100,14 @@ class Contract:
     valid_from: Period
     valid_to: Period | None
     unit_key: tuple[str, ...]
+    missing_values: tuple[str, ...]
     columns: tuple[Column, ...]
     edits: tuple[Comparison, ...]
+    requirements: tuple[Requirement, ...]
     agreements: tuple[Agreement, ...]
+    compositions: tuple[Composition, ...]
     rules: Mapping[str, RuleSetting]
+    reporting_units: Classification | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -106,13 +116,17 @@ class Contract:
 
     @cached_property
     def rule_version(self) -> str:
-        """Marks the strictness in force: 16 hex digits over every rule's setting, the edits and the agreements."""
+        """Marks the strictness in force: 16 hex digits over all settings, edits, requirements, agreements and compositions."""
         text = json.dumps(
             {
                 "rules": {name: setting.model_dump() for name, setting in sorted(self.rules.items())},
                 "edits": [edit.model_dump() for edit in self.edits],
+                "requirements": [requirement.model_dump() for requirement in self.requirements],
                 "agreements": [agreement.model_dump() for agreement in self.agreements],
-                "columns": {c.name: [c.type, c.required, c.minimum, c.maximum, c.on_invalid] for c in self.columns},
+                "compositions": [composition.model_dump() for composition in self.compositions],
+                "columns": {c.name: [c.type, c.required, c.minimum, c.maximum, c.pattern, c.on_invalid] for c in self.columns},
+                # only where there are any, so that the versions of all others stay what they were
+                **({"reporting_units": self._units_with_bounds} if self.reporting_units else {}),
             },
             sort_keys=True,
         )
@@ -123,6 +137,15 @@ class Contract:
         if name not in self.by_name:
             raise UnknownName("column", name, self.by_name, where=f"{self.dataset} {self.version}")
         return self.by_name[name]
+
+    @property
+    def _units_with_bounds(self) -> list[list[str]]:
+        codes = self.reporting_units.codes if self.reporting_units else ()
+        return sorted([code.code, code.first_month.key, code.last_month.key] for code in codes)
+
+    def units(self, period: Period) -> tuple[str, ...]:
+        """Codes of the units that each owe a part of the period, ascending; the empty code alone where one file is all."""
+        return tuple(sorted(self.reporting_units.valid_at(period))) if self.reporting_units else ("",)
 
     @property
     def month_column(self) -> Column | None:
@@ -148,6 +171,11 @@ class Dataset:
     def key(self) -> str:
         """`organization/dataset`."""
         return f"{self.organization}/{self.name}"
+
+    @property
+    def table_name(self) -> str:
+        """Its name in SQL, within the schema of a layer."""
+        return f"{self.organization}_{self.name}"
 
     def contract(self, period: Period) -> Contract:
         """The contract in force in a period.
@@ -180,6 +208,13 @@ class Configuration:
     classifications: Mapping[str, Classification]
     organizations: Mapping[str, OrganizationFile]
     datasets: Mapping[str, Dataset]
+    queries: Mapping[str, SavedQuery]
+
+    def query(self, name: str) -> SavedQuery:
+        """The saved query of that name, or `UnknownName`."""
+        if name not in self.queries:
+            raise UnknownName("saved query", name, self.queries)
+        return self.queries[name]
 
     def dataset(self, key: str) -> Dataset:
         """The dataset `organization/dataset`, or `UnknownName`."""
@@ -207,6 +242,12 @@ class Configuration:
         """
         period = Period.parse(key)
         known = self.periods(dataset)
+        due = dataset.file.periodicity
+        if period.kind != due:
+            kind = f"a {period.kind}, and this dataset comes once a {due}"
+            own = [period.quarter()] if (period.kind, due) == ("month", "quarter") else [p for p in known if _within(p, period)]
+            fix = f"Write its period as {' or '.join(p.key for p in own[:4] or known[-1:])}."
+            raise MdlakeError(f"{key} is {kind}", where=dataset.key, next_step=fix)
         if period not in known:
             raise MdlakeError(
                 f"{key} is not a reference period of this dataset",
@@ -214,3 +255,7 @@ class Configuration:
                 next_step=f"Its periods run from {known[0]} to {known[-1]} (calendar.yaml).",
             )
         return period
+
+
+def _within(part: Period, whole: Period) -> bool:
+    return whole.first_day <= part.first_day and part.last_day <= whole.last_day

@@ -22,9 +22,11 @@ from mdlake.config.models import (
     Frozen,
     OrganizationFile,
     PrinciplesFile,
+    QueryFile,
     StandardFile,
 )
-from mdlake.config.references import SharedStandard, resolve_dataset, standard_problems
+from mdlake.config.queries import SavedQuery, query_problems
+from mdlake.config.references import SharedStandard, classification_problems, resolve_dataset, standard_problems
 from mdlake.config.yaml_source import Problem, YamlSource, read_yaml
 from mdlake.errors import ConfigurationError, MdlakeError
 from mdlake.standard import Classification, Code
@@ -38,6 +40,7 @@ FILE_MODELS: Mapping[str, type[Frozen]] = {
     "classification": ClassificationFile,
     "organization": OrganizationFile,
     "dataset": DatasetFile,
+    "query": QueryFile,
 }
 """Each kind of file by the name of its JSON Schema."""
 
@@ -73,7 +76,7 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     calendar = reader.read("calendar.yaml", CalendarFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
-    classifications = reader.classifications()
+    classification_files, classifications = reader.classifications()
     organizations, files = reader.organizations()
     if standard is None:
         return None, tuple(sorted(reader.problems))
@@ -82,6 +85,7 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     shared = SharedStandard(standard, classifications, names, settings, frozenset(rules))
     source = reader.sources["principles.yaml"] if principles else None
     reader.problems += standard_problems(shared, reader.sources["standard.yaml"], source)
+    reader.problems += classification_problems(classification_files, shared, reader.sources)
     columns: dict[str, frozenset[str] | None] = dict.fromkeys(reader.broken("organizations"))
     columns |= {key: frozenset(name for v in file.versions for name in v.columns) for key, file in files.items()}
     datasets: dict[str, Dataset] = {}
@@ -90,9 +94,11 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
         reader.problems += problems
         if dataset is not None:
             datasets[key] = dataset
+    queries = reader.queries({key: files[key].periodicity if key in files else None for key in columns})
+    reader.problems += _same_table_name(datasets)
     if reader.problems or calendar is None or principles is None:
         return None, tuple(sorted(reader.problems))
-    return Configuration(calendar, standard, classifications, organizations, datasets), ()
+    return Configuration(calendar, standard, classifications, organizations, datasets, queries), ()
 
 
 class _Reader:
@@ -130,20 +136,22 @@ class _Reader:
         wrong = {Path(problem.file) for problem in self.problems}
         return frozenset(str(path.relative_to(folder).with_suffix("")) for path in wrong if folder in map(str, path.parents))
 
-    def classifications(self) -> dict[str, Classification]:
-        """Every `classifications/*.yaml`, by file name."""
+    def classifications(self) -> tuple[dict[str, ClassificationFile], dict[str, Classification]]:
+        """Every `classifications/*.yaml`, as it stands in the file and as a list of codes, by file name."""
+        files: dict[str, ClassificationFile] = {}
         found: dict[str, Classification] = {}
         for path in sorted((self.folder / "classifications").glob("*.yaml")):
             name = f"classifications/{path.name}"
             file = self.read(name, ClassificationFile)
             if file is None:
                 continue
+            files[path.stem] = file
             codes = tuple(Code(c.code, c.fa, c.en, c.valid_from, c.valid_to, c.parent) for c in file.codes)
             try:
                 found[path.stem] = Classification(path.stem, file.label.fa, file.label.en, codes)
             except MdlakeError as error:
                 self.problems.append(self.sources[name].problem(("codes",), error.what, error.next_step))
-        return found
+        return files, found
 
     def organizations(self) -> tuple[dict[str, OrganizationFile], dict[str, DatasetFile]]:
         """Every organization with its datasets' files, by key."""
@@ -174,11 +182,52 @@ class _Reader:
             )
         return organizations, datasets
 
+    def queries(self, periodicities: Mapping[str, str | None]) -> dict[str, SavedQuery]:
+        """Every `queries/*.sql` with the `.yaml` beside it, by file name."""
+        found: dict[str, SavedQuery] = {}
+        for stem in sorted({path.stem for path in (self.folder / "queries").glob("*") if path.suffix in (".sql", ".yaml")}):
+            name, path = f"queries/{stem}.yaml", self.folder / "queries" / f"{stem}.sql"
+            self._check_name(path)
+            file = self.read(name, QueryFile)
+            sql = self._sql(path)
+            if file is not None and sql is not None:
+                self.problems += query_problems(file, periodicities, self.sources[name])
+                found[stem] = SavedQuery(stem, file, sql)
+        return found
+
+    def _sql(self, path: Path) -> str | None:
+        """The SQL of a saved query; None where there is none."""
+        name = str(path.relative_to(self.folder))
+        if not path.is_file():
+            self.problems.append(Problem(name, 0, "", "the file is missing", "Write the question in SQL."))
+            return None
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            self.problems.append(Problem(name, 0, "", "the file is not UTF-8", "Save it as UTF-8."))
+            return None
+
     def _check_name(self, path: Path) -> None:
         if not _NAME.match(path.stem):
             where = str(path.relative_to(self.folder))
             fix = "Use small ASCII letters, digits and underscores, beginning with a letter."
             self.problems.append(Problem(where, 0, "", "the name cannot be part of an asset key", fix))
+
+
+def _same_table_name(datasets: Mapping[str, Dataset]) -> list[Problem]:
+    """Datasets that SQL could not tell from each other, such as `a/b_c` and `a_b/c`."""
+    first: dict[str, str] = {}
+    return [
+        Problem(
+            f"organizations/{key}.yaml",
+            0,
+            "",
+            f"its table in SQL would be called as that of {first[dataset.table_name]}",
+            "Rename one of the two.",
+        )
+        for key, dataset in datasets.items()
+        if first.setdefault(dataset.table_name, key) != key
+    ]
 
 
 def _own_errors(error: ValidationError) -> list[Any]:

@@ -24,6 +24,7 @@ __all__ = [
     "ColumnType",
     "ContractVersion",
     "DatasetFile",
+    "DerivedPeriod",
     "DisclosureRole",
     "ForeignKey",
     "Frozen",
@@ -34,6 +35,9 @@ __all__ = [
     "OrganizationFile",
     "PeriodKey",
     "PrinciplesFile",
+    "QueryFile",
+    "QuerySource",
+    "Requirement",
     "RuleSetting",
     "Severity",
     "StandardFile",
@@ -82,10 +86,14 @@ class Label(Frozen):
 
 
 class CalendarFile(Frozen):
-    """`calendar.yaml`: the bounds of the partitions. They never come from the clock."""
+    """`calendar.yaml`: the bounds of the partitions, which never come from the clock, and how long is waited for what is due."""
 
     first_period: PeriodKey
     last_period: PeriodKey
+    settling_minutes: int = Field(
+        ge=0, description="a period of which some reporting units sent their part is run when nothing came for so long"
+    )
+    closing_days: int = Field(ge=0, description="days after a month's end when it is closed whatever is missing")
 
     @model_validator(mode="after")
     def _in_order(self) -> CalendarFile:
@@ -151,10 +159,11 @@ class CodeEntry(Frozen):
 
 
 class ClassificationFile(Frozen):
-    """`classifications/<name>.yaml`."""
+    """`classifications/<name>.yaml`; the parents of its codes stand in the classification that `level_above` names."""
 
     label: Label
     owner: Name
+    level_above: Name | None = Field(default=None, description="the classification in which the codes have their parents")
     codes: tuple[CodeEntry, ...] = Field(min_length=1)
 
 
@@ -228,6 +237,7 @@ class ColumnSpec(Frozen):
     references: ForeignKey | None = None
     minimum: int | None = None
     maximum: int | None = None
+    pattern: str | None = Field(default=None, description="form of a text that is a code: a regular expression of all of it")
     publish: Generalization
 
 
@@ -239,7 +249,7 @@ class RuleSetting(Frozen):
 
 
 class Comparison(Frozen):
-    """A logical edit: `left operator right` must hold where both are known."""
+    """A logical edit: `left operator right` must hold where both are known. A date is held against a month by its month."""
 
     left: Name
     operator: Literal["<", "<=", "==", ">=", ">"]
@@ -253,6 +263,22 @@ class Agreement(Frozen):
     columns: tuple[Name, ...] = Field(min_length=1)
 
 
+class Composition(Frozen):
+    """A unit made of rows, such as a household of its members: exactly one of them has the code, such as that of the head."""
+
+    unit: Name
+    column: Name
+    code: str
+
+
+class Requirement(Frozen):
+    """A column that must be filled in the rows where another column has one of some codes."""
+
+    column: Name
+    where: Name
+    among: tuple[str, ...] = Field(min_length=1, description="codes of the classification of `where`")
+
+
 class ContractVersion(Frozen):
     """A contract valid from a period until the next version begins."""
 
@@ -260,9 +286,14 @@ class ContractVersion(Frozen):
     valid_from: PeriodKey
     approved_note: str | None = None
     unit_key: tuple[Name, ...] = Field(min_length=1, description="columns that identify one statistical unit's row")
+    missing_values: tuple[str, ...] = Field(
+        default=(), description="what the producer writes where there is nothing, such as NA or -; a blank always is nothing"
+    )
     columns: Mapping[Name, ColumnSpec] = Field(min_length=1)
     edits: tuple[Comparison, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    compositions: tuple[Composition, ...] = ()
     rules: Mapping[str, RuleSetting] = Field(default_factory=dict, description="this dataset's own strictness")
 
 
@@ -275,7 +306,38 @@ class DatasetFile(Frozen):
     statistical_unit: Label
     periodicity: Literal["month", "quarter"]
     separator: Literal[",", ";", "|", "\t"]
+    reporting_units: Name | None = Field(
+        default=None, description="a classification: each code of it sends its own file, and a period's table unites them"
+    )
     versions: tuple[ContractVersion, ...] = Field(min_length=1)
+
+
+class DerivedPeriod(Frozen):
+    """A period that follows from the one asked for: the month so many months after its last one, or that month's quarter."""
+
+    label: Label
+    kind: Literal["month", "quarter"]
+    months_after: int = Field(ge=-120, le=120)
+
+
+class QuerySource(Frozen):
+    """A table that a saved query asks, from one of its periods to another."""
+
+    dataset: str = Field(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")
+    layer: Literal["published", "pseudonymized"]
+    first: Name
+    last: Name
+
+
+class QueryFile(Frozen):
+    """`queries/<query>.yaml`, beside `queries/<query>.sql`."""
+
+    label: Label
+    question: Label
+    period: Literal["month", "quarter"] = Field(description="what kind of period is asked for; `$period` in the SQL")
+    derived: Mapping[Name, DerivedPeriod] = Field(default_factory=dict, description="further `$…` of the SQL")
+    sources: tuple[QuerySource, ...] = Field(min_length=1)
+    columns: Mapping[Name, Label] = Field(min_length=1, description="what each column of the answer means")
 
 
 class PrinciplesFile(Frozen):

@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
-from mdlake.exchange.landing import Landing, Received
+from mdlake.exchange.landing import Landing, Received, Waiting
 
-__all__ = ["Descriptor", "Landing", "NeedsStrictReading", "Received", "read_header", "read_rows", "read_rows_strictly"]
+__all__ = [
+    "Descriptor",
+    "Landing",
+    "NeedsStrictReading",
+    "Received",
+    "Waiting",
+    "read_header",
+    "read_rows",
+    "read_rows_strictly",
+]

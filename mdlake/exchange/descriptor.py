@@ -41,6 +41,7 @@ class _Properties(_Part):
     dataset: _Word
     period: _Word
     contract_version: _Word
+    reporting_unit: _Word | None = None
     declared_rows: _Number
     sequence: int = Field(ge=1, lt=2**63)
 

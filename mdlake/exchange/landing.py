@@ -11,10 +11,10 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mdlake.config import Configuration, Contract
@@ -23,8 +23,9 @@ from mdlake.exchange.csv_format import read_header
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.layers import HeaderMatch, match_headers
 from mdlake.ledger import Delivery, Ledger
+from mdlake.standard import Period
 
-__all__ = ["Landing", "Received"]
+__all__ = ["Landing", "Received", "Waiting"]
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 150
@@ -39,6 +40,23 @@ class Received:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A delivery that has arrived and was not taken in yet, as far as its descriptor tells.
+
+    Attributes:
+        name: file name of the descriptor.
+        descriptor: None where it cannot be read, or not yet.
+        complete: the data file is there and has the size that the descriptor says.
+        since: the last change of the two files in the landing.
+    """
+
+    name: str
+    descriptor: Descriptor | None
+    complete: bool
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Landing:
     """The landing of one installation."""
 
@@ -50,11 +68,17 @@ class Landing:
         """The data file of a recorded delivery."""
         return self.root / delivery.organization / delivery.file_name
 
-    def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
+    def waiting(self, organization: str) -> tuple[Waiting, ...]:
+        """What waits to be taken in, by the names of the descriptors; no data file is read, and nothing changes."""
+        found = (_waiting(path) for path in sorted((self.root / organization).glob("*.json")))
+        return tuple(waiting for waiting in found if waiting is not None)
+
+    def take_in(self, organization: str, at: datetime, names: Collection[str] | None = None) -> tuple[Received, ...]:
         """Take in every delivery of an organization that waits, by the names of their descriptors.
 
         Args:
             at: the moment of arrival that the ledger records.
+            names: only these descriptors.
         """
         folder = self.root / organization
         for part in (folder, folder / "accepted", folder / "refused"):
@@ -62,6 +86,7 @@ class Landing:
         with _locked(folder / ".lock"):
             self._finish_refusals(organization)
             waiting = [path for path in sorted(folder.glob("*.json")) if path.is_file() or path.is_symlink()]
+            waiting = [path for path in waiting if names is None or path.name in names]
             return tuple(self._take_in(path, organization, at) for path in waiting)
 
     def refuse(self, delivery: Delivery, refusal: DeliveryRefused, at: datetime) -> None:
@@ -95,7 +120,10 @@ class Landing:
             DeliveryRefused: `missing_column`, `unknown_column`, `repeated_column`, or the file cannot be read.
         """
         return _check_headers(
-            self.path(delivery), contract, separator, _place(delivery.dataset, delivery.period, delivery.organization)
+            self.path(delivery),
+            contract,
+            separator,
+            _place(delivery.dataset, delivery.period, delivery.organization, delivery.reporting_unit),
         )
 
     def _take_in(self, descriptor_path: Path, organization: str, at: datetime) -> Received:
@@ -122,6 +150,7 @@ class Landing:
                 organization=organization,
                 dataset=properties.dataset if properties else "",
                 period=properties.period if properties else "",
+                reporting_unit=(properties.reporting_unit or "") if properties else "",
                 sequence=properties.sequence if properties else 0,
                 file_name=f"{name}.csv",
                 sha256=digest,
@@ -143,7 +172,7 @@ class Landing:
     def _check(self, descriptor: Descriptor, organization: str, data: Path, digest: str, size: int) -> None:
         """Everything that can be known without reading rows."""
         said, resource = descriptor.mdlake, descriptor.resource
-        where = _place(said.dataset, said.period, said.organization)
+        where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
         if said.organization != organization:
             raise DeliveryRefused(
                 "other_organization",
@@ -157,6 +186,7 @@ class Landing:
             contract = dataset.contract(period)
         except MdlakeError as error:
             raise DeliveryRefused("not_expected", error.what, where=where, next_step=error.next_step) from None
+        _check_unit(said.reporting_unit, contract, period, where)
         if said.contract_version != contract.version:
             raise DeliveryRefused(
                 "contract_version",
@@ -181,14 +211,33 @@ class Landing:
         _check_headers(data, contract, dataset.file.separator, where)
 
 
-def _place(dataset: str, period: str, organization: str) -> str:
-    return f"{organization}/{dataset} {period}"
+def _place(dataset: str, period: str, organization: str, unit: str | None) -> str:
+    return f"{organization}/{dataset} {period}" + (f", unit {unit}" if unit else "")
+
+
+def _check_unit(unit: str | None, contract: Contract, period: Period, where: str) -> None:
+    """Whose part of the period it is, where each unit sends its own file; that it is nobody's, where one file is all."""
+    if contract.reporting_units is None:
+        if unit is not None:
+            fix = "Leave `mdlake.reporting_unit` out of the descriptor, and send the period in one file."
+            raise DeliveryRefused(
+                "unexpected_reporting_unit", "a reporting unit is named, and the dataset has none", where=where, next_step=fix
+            )
+        return
+    units = contract.units(period)
+    fix = f"Write one of the units of {period} in `mdlake.reporting_unit`: {', '.join(units)}."
+    if unit is None:
+        what = "the descriptor does not say whose part it is: each reporting unit sends its own file"
+        raise DeliveryRefused("missing_reporting_unit", what, where=where, next_step=fix)
+    if unit not in units:
+        what = f"the reporting unit is none of {contract.reporting_units.name} in this period"
+        raise DeliveryRefused("unknown_reporting_unit", what, where=where, next_step=fix)
 
 
 def _placed(refusal: DeliveryRefused, descriptor: Descriptor) -> DeliveryRefused:
     """The refusal with the partition that it is about; whoever reads a file knows no more than its name."""
     said = descriptor.mdlake
-    where = _place(said.dataset, said.period, said.organization)
+    where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
     if refusal.where == where:
         return refusal
     return DeliveryRefused(refusal.reason, refusal.what, where=f"{where}, {refusal.where}", next_step=refusal.next_step)
@@ -208,6 +257,23 @@ def _check_headers(path: Path, contract: Contract, separator: str, where: str) -
         fix = "Send each column once."
         raise DeliveryRefused("repeated_column", f"columns sent twice: {', '.join(match.repeated)}", where=where, next_step=fix)
     return match
+
+
+def _waiting(path: Path) -> Waiting | None:
+    """None where it has just been taken in by somebody else."""
+    try:
+        # the time of arrival: a copy may keep the sender's time of writing, not that of the change of its place
+        since, complete = path.lstat().st_ctime, False
+        try:
+            descriptor = Descriptor.read(path)
+        except DeliveryRefused:
+            descriptor = None
+        if descriptor is not None and (path.parent / descriptor.resource.path).exists():
+            data = (path.parent / descriptor.resource.path).lstat()
+            since, complete = max(since, data.st_ctime), data.st_size == descriptor.resource.bytes
+        return Waiting(path.name, descriptor, complete, datetime.fromtimestamp(since, UTC))
+    except FileNotFoundError:
+        return None
 
 
 def _data_file(data: Path, kept_as: str) -> Path:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -35,6 +35,9 @@ from deltalake.transaction import AddAction
 
 from mdlake.errors import LakeError
 from mdlake.lake.content import ContentHasher, is_ascending
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 __all__ = ["PARTITION_COLUMN", "PartitionState", "PartitionWriter", "Table"]
 
@@ -122,6 +125,14 @@ class Table:
         return pl.scan_parquet(
             files, glob=False, schema=schema, hive_partitioning=True, hive_schema=partition, missing_columns="insert"
         )
+
+    def dataset(self) -> Dataset | None:
+        """The table as it is now, for engines that read Arrow: its files and no others, columns of all versions.
+
+        None where nothing was ever written. The credentials of an object store are found as for every other reading.
+        """
+        table = self._open()
+        return table.to_pyarrow_dataset() if table else None
 
     def batches(self, period: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """One partition in batches of at most `rows` rows in the order written, without the partition column."""

@@ -167,7 +167,10 @@ def _read_columns(raw: pl.DataFrame, contract: Contract, period: Period, malform
     whole = not malformed.any()
 
     def read(column: Column) -> _Read:
-        done = _read_column(column, raw.get_column(column.name), period)
+        values = raw.get_column(column.name)
+        if contract.missing_values:
+            values = values.set(values.is_in(contract.missing_values), None)
+        done = _read_column(column, values, period)
         if whole or done.fault is None:
             return done
         # a line that does not divide has no columns: it counts once, as malformed, and its empty columns do not
@@ -257,7 +260,7 @@ def _reader(column: Column, period: Period) -> _Reader:
         case "identifier":
             return partial(_identifiers, column)
         case "text" | "free_text":
-            return _texts
+            return _texts if column.pattern is None else partial(_formed, column.pattern)
         case "code":
             return partial(_codes, column, period)
         case "date":
@@ -286,6 +289,17 @@ def _texts(values: pl.Series) -> pl.DataFrame:
         "canonical",
         pl.lit(None, pl.String).alias("fault"),
         (pl.col("canonical").is_not_null() & (pl.col("raw") != pl.col("canonical"))).fill_null(False).alias("edit"),
+    )
+
+
+def _formed(pattern: str, values: pl.Series) -> pl.DataFrame:
+    """A code without a classification: what people write around it goes, and the whole of it has the form."""
+    text = values.to_frame("raw").select("raw", clean_code(pl.col("raw")).alias("code"))
+    has_form = pl.col("code").str.contains(f"^(?:{pattern})$")
+    return text.select(
+        pl.when(has_form).then("code").alias("canonical"),
+        pl.when(~has_form).then(pl.lit("wrong_form")).alias("fault"),
+        (has_form & (pl.col("raw") != pl.col("code"))).fill_null(False).alias("edit"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the ledger records, as frozen values: a delivery that came, a verdict on a partition.
+"""What the ledger records, as frozen values: a delivery that came, a verdict on a partition, the close of a month.
 
 Here: the values, their one JSON form and their one text form of time. Not here: how they are stored, nor
 any cell value; a message or a result holds counts, names and codes only.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-__all__ = ["Delivery", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
+__all__ = ["Delivery", "MonthClose", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
 
 State = Literal["accepted", "refused"]
 Outcome = Literal["passed", "passed_with_warnings", "refused"]
@@ -23,7 +23,8 @@ Outcome = Literal["passed", "passed_with_warnings", "refused"]
 class Delivery:
     """A file that an organization delivered for one dataset and period, taken in or not.
 
-    `sequence` counts the deliveries of a period, `reason` is the code of a refusal, `message` its text for
+    `sequence` counts the deliveries of a period (of each reporting unit: `reporting_unit` is empty where the
+    organization sends one file for all), `reason` is the code of a refusal, `message` its text for
     the producer, `received_at` has a time zone. The ledger gives `delivery_id`.
     """
 
@@ -40,6 +41,7 @@ class Delivery:
     state: State
     reason: str | None = None
     message: str | None = None
+    reporting_unit: str = ""
     delivery_id: int | None = None
 
 
@@ -74,6 +76,27 @@ class Verdict:
         determined_by = (*partition, "content_id", "inputs", "contract_version", "rule_version")
         text = canonical_json({name: getattr(self, name) for name in determined_by})
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class MonthClose:
+    """With what a month was closed.
+
+    `members` has a JSON object per dataset that was due: its period, state, content id and verdict, and where it is
+    missing, what, who and what next; `complete` says that none is. The ledger gives `close_id`.
+    """
+
+    month: str
+    members: tuple[Mapping[str, object], ...]
+    complete: bool
+    run_id: str
+    closed_at: datetime
+    close_id: int | None = None
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of month and members: closed again with the same, it is the same close."""
+        return hashlib.sha256(canonical_json({"month": self.month, "members": self.members}).encode()).hexdigest()
 
 
 def canonical_json(value: object) -> str:

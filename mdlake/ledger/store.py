@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, sele
 from mdlake.errors import LedgerError
 from mdlake.ledger.audit import AuditLog, append_entry
 from mdlake.ledger.database import Database
-from mdlake.ledger.records import Delivery, Verdict, canonical_json, moment, moment_text
-from mdlake.ledger.tables import deliveries, pins, verdicts
+from mdlake.ledger.records import Delivery, MonthClose, Verdict, canonical_json, moment, moment_text
+from mdlake.ledger.tables import deliveries, month_closes, pins, verdicts
 
 __all__ = ["Ledger"]
 
@@ -48,24 +48,32 @@ class Ledger:
     def record_delivery(self, delivery: Delivery) -> Delivery:
         """Record a delivery, and return it as stored, with its `delivery_id`.
 
-        The same file (by its hash) for the same dataset and period is one delivery, whose state is the latest: one
-        that was accepted may turn out unreadable, one that was refused may come again. Recorded again as it
-        stands, it is returned and nothing is written.
+        The same file (by its hash) of the same reporting unit for the same dataset and period is one delivery, whose
+        state is the latest: one that was accepted may turn out unreadable, one that was refused may come again.
+        Recorded again as it stands, it is returned and nothing is written.
         """
         return self._database.write(lambda connection: _record_delivery(connection, delivery))
 
-    def current_delivery(self, organization: str, dataset: str, period: str) -> Delivery | None:
+    def current_delivery(self, organization: str, dataset: str, period: str, reporting_unit: str = "") -> Delivery | None:
         """The accepted delivery of the highest sequence, of equals the later recorded; None without any."""
+        current = self.current_deliveries(organization, dataset, period)
+        return next((delivery for delivery in current if delivery.reporting_unit == reporting_unit), None)
+
+    def current_deliveries(
+        self, organization: str | None = None, dataset: str | None = None, period: str | None = None
+    ) -> tuple[Delivery, ...]:
+        """The current delivery of every period and reporting unit, by organization, dataset, period and unit."""
+        part = [deliveries.c[name] for name in ("organization", "dataset", "period", "reporting_unit")]
         query = (
             select(deliveries)
             .where(*_matching(deliveries, organization=organization, dataset=dataset, period=period))
             .where(deliveries.c.state == "accepted")
-            .order_by(deliveries.c.sequence.desc(), deliveries.c.delivery_id.desc())
-            .limit(1)
+            .order_by(*part, deliveries.c.sequence, deliveries.c.delivery_id)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _delivery(row)
+            found = map(_delivery, connection.execute(query))
+            newest = {(d.organization, d.dataset, d.period, d.reporting_unit): d for d in found}
+        return tuple(newest.values())
 
     def deliveries(
         self, organization: str | None = None, dataset: str | None = None, period: str | None = None
@@ -78,6 +86,18 @@ class Ledger:
         )
         with self._database.reading() as connection:
             return tuple(map(_delivery, connection.execute(query)))
+
+    # Month closes
+
+    def record_month_close(self, close: MonthClose) -> MonthClose:
+        """Record the close of a month, and return it as stored; closed with the same as last, nothing is written."""
+        return self._database.write(lambda connection: _record_month_close(connection, close))
+
+    def month_closes(self, month: str | None = None) -> tuple[MonthClose, ...]:
+        """All closes of a month (of all months without one), by month, the latest last."""
+        query = select(month_closes).where(*_matching(month_closes, month=month)).order_by(month_closes.c.month)
+        with self._database.reading() as connection:
+            return tuple(map(_month_close, connection.execute(query.order_by(month_closes.c.close_id))))
 
     # Pins
 
@@ -165,7 +185,7 @@ def _matching(table: Table, **values: str | None) -> list[ColumnElement[bool]]:
 
 
 def _record_delivery(connection: Connection, delivery: Delivery) -> Delivery:
-    file = {name: getattr(delivery, name) for name in ("organization", "dataset", "period", "sha256")}
+    file = {name: getattr(delivery, name) for name in ("organization", "dataset", "period", "reporting_unit", "sha256")}
     same = select(deliveries).where(*_matching(deliveries, **file))
     values = asdict(delivery) | {"received_at": moment_text(delivery.received_at)}
     del values["delivery_id"]
@@ -181,8 +201,28 @@ def _record_delivery(connection: Connection, delivery: Delivery) -> Delivery:
     # The message is left out: it may quote names that the producer chose.
     named = ("delivery_id", "organization", "dataset", "period", "sequence", "sha256", "size_bytes", "reason")
     details = {name: getattr(stored, name) for name in named}
+    details |= {"reporting_unit": stored.reporting_unit} if stored.reporting_unit else {}
     append_entry(connection, _ACTOR, f"delivery.{stored.state}", details, delivery.received_at)
     return stored
+
+
+def _record_month_close(connection: Connection, close: MonthClose) -> MonthClose:
+    last = select(month_closes).where(month_closes.c.month == close.month).order_by(month_closes.c.close_id.desc()).limit(1)
+    known = connection.execute(last).first()
+    if known is None or known.identity != close.identity:
+        values = vars(close) | {"members": canonical_json(close.members), "closed_at": moment_text(close.closed_at)}
+        del values["close_id"]
+        connection.execute(insert(month_closes).values(values | {"identity": close.identity}))
+        known = connection.execute(last).one()
+        details = {name: known._mapping[name] for name in ("close_id", "identity", "month", "complete", "run_id")}
+        append_entry(connection, _ACTOR, "month.closed", details, close.closed_at)
+    return _month_close(known)
+
+
+def _month_close(row: Row[Any]) -> MonthClose:
+    fields = dict(row._mapping)
+    del fields["identity"]
+    return MonthClose(**fields | {"members": tuple(json.loads(row.members)), "closed_at": moment(row.closed_at)})
 
 
 def _pin(connection: Connection, table: str, version: int, reason: str, at: datetime) -> None:

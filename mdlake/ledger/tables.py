@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -29,12 +30,13 @@ __all__ = [
     "audit_entries",
     "deliveries",
     "metadata",
+    "month_closes",
     "pins",
     "schema_version",
     "verdicts",
 ]
 
-HEAD = "0001"
+HEAD = "0003"
 """The migration that these tables are at."""
 
 metadata = MetaData(
@@ -64,8 +66,9 @@ deliveries = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("message", Text),
+    Column("reporting_unit", Text, nullable=False, server_default=""),
     CheckConstraint("state IN ('accepted', 'refused')", name="state"),
-    UniqueConstraint("organization", "dataset", "period", "sha256", name="uq_deliveries_file"),
+    UniqueConstraint("organization", "dataset", "period", "reporting_unit", "sha256", name="uq_deliveries_file"),
 )
 
 verdicts = Table(
@@ -100,6 +103,18 @@ pins = Table(
     Column("reason", Text, nullable=False),
     Column("pinned_at", String(32), nullable=False),
     UniqueConstraint("table_name", "version", "reason", name="uq_pins_version"),
+)
+
+month_closes = Table(
+    "month_closes",
+    metadata,
+    Column("close_id", Integer, primary_key=True),
+    Column("identity", String(64), nullable=False),
+    Column("month", Text, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("closed_at", String(32), nullable=False),
 )
 
 audit_entries = Table(

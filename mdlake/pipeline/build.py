@@ -9,7 +9,10 @@ import dagster as dg
 from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
 from mdlake.pipeline.checks import layer_checks
 from mdlake.pipeline.handover import handover_sensor
+from mdlake.pipeline.landing import landing_sensor
+from mdlake.pipeline.month_close import month_close_asset, month_close_job, month_close_sensor
 from mdlake.pipeline.naming import asset_key, job_name
+from mdlake.pipeline.warehouse import ResearchWarehouse
 from mdlake.steps import House
 
 __all__ = ["build_definitions"]
@@ -33,12 +36,19 @@ def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] |
         )
         for dataset in datasets
     ]
+    assets = [layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]]
+    if room == "secure":
+        sensors = [landing_sensor(jobs)]
+    else:
+        close = month_close_job()
+        sensors = [handover_sensor(configuration, jobs), month_close_sensor(close)]
+        assets, jobs = [*assets, month_close_asset(configuration)], [*jobs, close]
     return dg.Definitions(
-        assets=[layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]],
+        assets=assets,
         asset_checks=[layer_checks(configuration, dataset, layer) for dataset in datasets for layer in ROOM_LAYERS[room]],
         jobs=jobs,
-        sensors=[handover_sensor(configuration, jobs)] if room == "research" else [],
-        resources={"house": house},
+        sensors=sensors,
+        resources={"house": house, **({"warehouse": ResearchWarehouse(house)} if room == "research" else {})},
         # one process per run: an empty four-layer run costs about 1 s this way, several with a process per step
         executor=dg.in_process_executor,
         loggers=loggers,

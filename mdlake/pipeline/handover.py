@@ -11,20 +11,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from mdlake.config import Configuration
 from mdlake.pipeline.naming import PARTITION_TAG, asset_key, job_name, partition_tag
+from mdlake.pipeline.under_way import backfilled, running_partitions
 from mdlake.steps import House, handover_due
 
 __all__ = ["handover_sensor"]
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
@@ -39,12 +32,11 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
         "ماهی را که اصول چهارگانه را گذرانده منتشر می‌کند.",
     )
     def due(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> Iterator[dg.RunRequest]:
-        backfilled = _backfilled(context.instance)
+        running, awaited = running_partitions(context.instance), backfilled(context.instance)
         for verdict in handover_due(house):
             dataset = configuration.dataset(f"{verdict.organization}/{verdict.dataset}")
             tag = partition_tag(verdict.organization, verdict.dataset, verdict.period)
-            running = context.instance.get_runs(dg.RunsFilter(tags=tag, statuses=_UNFINISHED), limit=1)
-            if running or (asset_key("published", dataset), verdict.period) in backfilled:
+            if tag[PARTITION_TAG] in running or (asset_key("published", dataset), verdict.period) in awaited:
                 continue
             yield dg.RunRequest(
                 run_key=f"{tag[PARTITION_TAG]}.{verdict.content_id}.{verdict.rule_version}",
@@ -54,11 +46,3 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
             )
 
     return due
-
-
-def _backfilled(instance: dg.DagsterInstance) -> set[tuple[dg.AssetKey, str | None]]:
-    """The partitions of assets that unfinished backfills are about."""
-    # a backfill asks for `published` up to 30 s after the secure run; a tick in between would publish a second time
-    unfinished = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-    targets = [b.asset_backfill_data.target_subset for b in instance.get_backfills(unfinished) if b.asset_backfill_data]
-    return {(part.asset_key, part.partition_key) for target in targets for part in target.iterate_asset_partitions()}

@@ -6,10 +6,14 @@ import dagster as dg
 
 from mdlake.config import Configuration, Dataset
 
-__all__ = ["PARTITION_TAG", "asset_key", "job_name", "partition_tag", "partitions"]
+__all__ = ["MONTH_CLOSE", "PARTITION_TAG", "asset_key", "job_name", "month_close_tag", "partition_tag", "partitions"]
 
 PARTITION_TAG = "mdlake/partition"
 """Run tag by which the run queue keeps to one run at a time per partition of a dataset."""
+
+
+MONTH_CLOSE = "month_close"
+"""Name of the asset and of the job that close a month; it is of no dataset, and so of no layer."""
 
 
 def asset_key(layer: str, dataset: Dataset) -> dg.AssetKey:
@@ -25,6 +29,11 @@ def job_name(room: str, dataset: Dataset) -> str:
 def partition_tag(organization: str, dataset: str, period: str) -> dict[str, str]:
     """The run tag of one partition of one dataset."""
     return {PARTITION_TAG: f"{organization}.{dataset}.{period}"}
+
+
+def month_close_tag(month: str) -> dict[str, str]:
+    """The run tag of the close of a month."""
+    return {PARTITION_TAG: f"{MONTH_CLOSE}.{month}"}
 
 
 def partitions(configuration: Configuration, dataset: Dataset) -> dg.StaticPartitionsDefinition:

@@ -17,6 +17,9 @@ from mdlake.pipeline.naming import PARTITION_TAG, partition_tag
 
 __all__ = ["PartitionRunCoordinator"]
 
+_LAYER_KEY_PARTS = 3
+"""Layer, organization, dataset; what is of no dataset has a shorter key."""
+
 
 class PartitionRunCoordinator(QueuedRunCoordinator):
     """A `QueuedRunCoordinator` that tags every run with the partition of the dataset it works on."""
@@ -30,7 +33,7 @@ class PartitionRunCoordinator(QueuedRunCoordinator):
         """Tag the run, then queue it."""
         run = context.dagster_run
         period = run.tags.get("dagster/partition")
-        datasets = sorted({tuple(key.path[1:3]) for key in run.asset_selection or ()})
+        datasets = sorted({tuple(key.path[1:]) for key in run.asset_selection or () if len(key.path) == _LAYER_KEY_PARTS})
         if period and PARTITION_TAG not in run.tags and len(datasets) == 1:
             tags = partition_tag(datasets[0][0], datasets[0][1], period)
             self._instance.add_run_tags(run.run_id, tags)

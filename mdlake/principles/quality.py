@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from mdlake.config import Column, Label
+from mdlake.config import Column, Contract, Label
 from mdlake.principles.rule import Question, Rule, Subject
+from mdlake.standard import solar_hijri_month
 
 __all__ = ["RULES"]
 
@@ -27,6 +28,15 @@ def _filled_columns(subject: Subject) -> Question:
     """Contract columns in which no row has anything."""
     required = [column for column in subject.contract.columns if column.required]
     return Question(known={c.name: (1, int(subject.row_count > 0 and not subject.filled[c.name])) for c in required})
+
+
+def _reporting_units_complete(subject: Subject) -> Question:
+    """Units that owe a part of the period and whose part is not in it; the part of the answer names them."""
+    if subject.contract.reporting_units is None:
+        return Question()
+    due = subject.contract.units(subject.period)
+    missing = [unit for unit in due if unit not in subject.delivered_units]
+    return Question(known={f"units {', '.join(missing)}".strip(): (len(due), len(missing))})
 
 
 def _completeness(subject: Subject) -> Question:
@@ -58,10 +68,42 @@ def _ranges(subject: Subject) -> Question:
 def _logical_edits(subject: Subject) -> Question:
     counts = {}
     for edit in subject.contract.edits:
-        left, right = pl.col(edit.left), pl.col(edit.right)
+        left = _held_against(subject.contract, edit.left, edit.right)
+        right = _held_against(subject.contract, edit.right, edit.left)
         holds = _COMPARE[edit.operator](left, right)
         counts[f"{edit.left} {edit.operator} {edit.right}"] = (pl.len(), (~holds).sum())
     return Question(counts=counts)
+
+
+def _held_against(contract: Contract, name: str, other: str) -> pl.Expr:
+    """A column as it is compared with another one: a date by its month where the other is a month."""
+    value = pl.col(name)
+    by_month = (contract.column(name).type, contract.column(other).type) == ("date", "month")
+    return solar_hijri_month(value) if by_month else value
+
+
+def _required_when(subject: Subject) -> Question:
+    counts = {}
+    for requirement in subject.contract.requirements:
+        asked = pl.col(requirement.where).is_in(requirement.among)
+        codes = "|".join(requirement.among)
+        counts[f"{requirement.column} when {requirement.where} is {codes}"] = (
+            pl.len(),
+            (asked & pl.col(requirement.column).is_null()).sum(),
+        )
+    return Question(counts=counts)
+
+
+def _compositions(subject: Subject) -> Question:
+    """Units, such as households, of which not exactly one row has the code that one of them must have."""
+    frames = {}
+    for composition in subject.contract.compositions:
+        has_code = (pl.col(composition.column) == composition.code).fill_null(False)
+        units = subject.rows.filter(pl.col(composition.unit).is_not_null()).group_by(composition.unit)
+        counted = units.agg(has_code.sum().alias("with_code"))
+        part = f"one {composition.column} {composition.code} in {composition.unit}"
+        frames[part] = counted.select(pl.len().alias("checked"), (pl.col("with_code") != 1).sum().alias("failed"))
+    return Question(frames=frames)
 
 
 def _amounts(subject: Subject) -> list[Column]:
@@ -106,6 +148,17 @@ RULES = (
         Label(fa="هیچ ستون لازمی سراسر خالی نیست", en="no required column is empty throughout"),
         Label(fa="تولیدکننده ستون خالی را پر کند.", en="Ask the producer to fill the column, and to send again."),
         _filled_columns,
+    ),
+    Rule(
+        "reporting_units_complete",
+        _PRINCIPLE,
+        frozenset({"raw"}),
+        Label(fa="همهٔ واحدهای گزارش‌دهنده پرونده فرستاده‌اند", en="every reporting unit has sent its part of the period"),
+        Label(
+            fa="بخش واحدهای نام‌برده را بخواهید؛ با رسیدن آن جدول دوره از نو ساخته می‌شود.",
+            en="Ask the units named for their parts; when one arrives, the period's table is made anew with it.",
+        ),
+        _reporting_units_complete,
     ),
     Rule(
         "completeness",
@@ -153,6 +206,31 @@ RULES = (
             fa="تولیدکننده ناسازگاری دو ستون را اصلاح کند.", en="Ask the producer to correct the rows whose columns contradict."
         ),
         _logical_edits,
+    ),
+    Rule(
+        "required_when",
+        _PRINCIPLE,
+        frozenset({"standardized"}),
+        Label(fa="آنچه با یک کد لازم می‌شود پر است", en="what a code of the row makes necessary is filled"),
+        Label(
+            fa="تولیدکننده آنچه را کد همان سطر لازم می‌کند تکمیل کند.",
+            en="Ask the producer to complete the item in the rows whose code makes it necessary, or to correct the code.",
+        ),
+        _required_when,
+    ),
+    Rule(
+        "compositions",
+        _PRINCIPLE,
+        frozenset({"standardized"}),
+        Label(
+            fa="هر واحد مرکب درست یک سطر از گونهٔ لازم دارد",
+            en="a unit made of rows has exactly one of the kind that it must have, such as one head per household",
+        ),
+        Label(
+            fa="تولیدکننده واحدهای بدون این سطر یا دارای چند تا از آن را اصلاح کند؛ شاید سطر در قرنطینه باشد.",
+            en="Ask the producer to correct the units with none or several of them; the row that lacks may be in quarantine.",
+        ),
+        _compositions,
     ),
     Rule(
         "outliers",

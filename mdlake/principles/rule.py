@@ -35,6 +35,7 @@ class Subject:
         tally: what standardization counted; None on other layers.
         declared_rows: what the sender says it sent; None where it did not say, and on other layers than raw.
         by_alias: delivered columns that came under another header.
+        delivered_units: codes of the reporting units whose parts it unites; none where one file is all, and on other layers.
         previous: the same layer's partition of the period before; None where there is none.
         previous_count: its number of rows.
         registers: partitions of other datasets of the period before, by dataset, for foreign keys.
@@ -53,6 +54,7 @@ class Subject:
     tally: Tally | None = None
     declared_rows: int | None = None
     by_alias: int = 0
+    delivered_units: frozenset[str] = frozenset()
     previous: pl.LazyFrame | None = None
     previous_count: int = 0
     registers: Mapping[str, pl.LazyFrame] = field(default_factory=dict)

@@ -53,7 +53,7 @@ def _identifiers_valid(subject: Subject) -> Question:
 
 
 def _values_readable(subject: Subject) -> Question:
-    return _faults(subject, frozenset({"integer", "amount", "date", "month"}))
+    return _faults(subject, frozenset({"text", "integer", "amount", "date", "month"}))
 
 
 def _codes_valid(subject: Subject) -> Question:

@@ -15,7 +15,7 @@ __all__ = ["Outcome", "evaluate", "outcome_of", "principles_of", "rules_version"
 
 Outcome = Literal["passed", "passed_with_warnings", "refused"]
 
-_RULE_SET = "rules/1"
+_RULE_SET = "rules/2"
 """Marks what the rules compute. It moves with any change of a rule's meaning, so that old verdicts are not taken for new ones."""
 
 

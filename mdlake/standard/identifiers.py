@@ -31,7 +31,7 @@ __all__ = [
     "identifier_type",
 ]
 
-IdentifierEntity = Literal["person", "workplace", "legal_entity", "household", "place", "contact", "account"]
+IdentifierEntity = Literal["person", "workplace", "legal_entity", "household", "place", "contact", "account", "case"]
 
 FAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -348,6 +348,14 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "^[0-9]{16}$",
                 (16,),
                 check=_bank_card_agrees,
+            ),
+            IdentifierType(
+                "case_number",
+                "case",
+                None,
+                "Number of a case at a board: province 2, year 4, running number 6 digits; hyphens between them go",
+                "^[0-9]{12}$",
+                (12,),
             ),
         )
     }

@@ -6,28 +6,36 @@ these steps, and the command.
 
 from __future__ import annotations
 
+from mdlake.steps.arrivals import Arrival, Arrivals, arrivals, take_in_strays
 from mdlake.steps.handover import handover_due
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, House, Room, Run, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge
 from mdlake.steps.made import Made
 from mdlake.steps.maintenance import Maintained, maintain
+from mdlake.steps.month_close import MonthStanding, close_month, month_standing, months_to_close
 from mdlake.steps.pseudonymized import make_pseudonymized
 from mdlake.steps.published import make_published
 from mdlake.steps.raw import make_raw
 from mdlake.steps.standardized import make_standardized
-from mdlake.steps.status import PartitionStatus, due_partitions, partition_statuses
+from mdlake.steps.status import PartitionStatus, chosen_partitions, due_partitions, partition_statuses
 
 __all__ = [
     "CHECKPOINT_KEY",
     "KEY_FILE",
     "LAYER_BELOW",
+    "Arrival",
+    "Arrivals",
     "House",
     "Judgement",
     "Made",
     "Maintained",
+    "MonthStanding",
     "PartitionStatus",
     "Room",
     "Run",
+    "arrivals",
+    "chosen_partitions",
+    "close_month",
     "due_partitions",
     "failure_text",
     "handover_due",
@@ -37,7 +45,10 @@ __all__ = [
     "make_published",
     "make_raw",
     "make_standardized",
+    "month_standing",
+    "months_to_close",
     "open_house",
     "partition_statuses",
     "prepare",
+    "take_in_strays",
 ]

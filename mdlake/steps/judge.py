@@ -123,7 +123,8 @@ def _surroundings(house: House, subject: Subject, dataset: Dataset, state: Parti
     """The subject with everything its rules may look at, and the content ids of what they compare it with."""
     details = state.details
     if subject.layer == "raw":
-        return replace(subject, declared_rows=details["declared_rows"], by_alias=details["by_alias"]), {}
+        units = frozenset(details.get("parts", ()))
+        return replace(subject, declared_rows=details["declared_rows"], by_alias=details["by_alias"], delivered_units=units), {}
     subject = _below(house, subject, dataset)
     if subject.layer == "standardized":
         subject = replace(

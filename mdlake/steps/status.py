@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from mdlake.config import LAYERS, Dataset
+from mdlake.config import LAYERS, Contract, Dataset
 from mdlake.errors import MdlakeError
+from mdlake.lake import PartitionState
 from mdlake.layers import Tally
 from mdlake.ledger import Delivery, Verdict
 from mdlake.standard import Period
+from mdlake.steps.deliveries import current_by_partition, current_parts, delivery_inputs, of_units
 from mdlake.steps.house import House
 from mdlake.steps.judge import failure_text
 
-__all__ = ["PartitionStatus", "due_partitions", "partition_statuses"]
+__all__ = [
+    "PartitionStatus",
+    "VerdictsByLayer",
+    "chosen_partitions",
+    "due_partitions",
+    "partition_statuses",
+    "running_order",
+]
 
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """One dataset-month.
+    """One dataset and period.
 
     Attributes:
+        sequence: of the newest delivery that counts.
+        units: of how many reporting units a part is there, and how many owe one; None where one file is all.
+        units_missing: codes of those whose part is not there.
         state: `delivery refused`, `delivered`, `refused`, `in progress` or `published`.
         rows: number of rows by layer, as far as it was made.
+        linked: share of the delivered rows that reached the research zone with every pseudonym that a row must have (of a
+            dataset that requires none: with the one that most rows have); None before.
+        nearest: the rule that came nearest to its threshold or passed it, with the share that failed; None where none did.
         verdicts: outcome by layer; None where the layer was not judged as it stands.
         failures: what failed, in words, with what to do.
     """
@@ -32,10 +49,14 @@ class PartitionStatus:
     state: str
     sequence: int
     declared_rows: int | None
+    units: tuple[int, int] | None
+    units_missing: tuple[str, ...]
     rows: Mapping[str, int]
     quarantined: int
     duplicates: int
     edits: int
+    linked: float | None
+    nearest: tuple[str, float] | None
     verdicts: Mapping[str, str | None]
     failures: tuple[str, ...]
     next_step: str
@@ -58,32 +79,88 @@ def partition_statuses(house: House, datasets: Iterable[Dataset], periods: Itera
             period = _reference_period(house, dataset, key)
             if period is not None:
                 found.append(_status(house, dataset, period, [d for d in deliveries if d.period == key]))
-    return tuple(sorted(found, key=lambda status: (status.period, status.dataset)))
+    return tuple(sorted(found, key=lambda status: (running_order(Period.parse(status.period)), status.dataset)))
 
 
-def due_partitions(house: House) -> tuple[tuple[Dataset, Period], ...]:
-    """Dataset-months whose newest accepted delivery was neither taken through nor refused on its way, by period and dataset."""
+def due_partitions(house: House, through: str = LAYERS[-1]) -> tuple[tuple[Dataset, Period], ...]:
+    """Partitions whose newest accepted deliveries were neither taken through nor refused on their way, by period and dataset.
+
+    Args:
+        through: the last layer that has to have its verdict.
+    """
+    verdicts = VerdictsByLayer(house, through)
     due = []
-    for dataset in house.configuration.datasets.values():
-        for key in {d.period for d in house.ledger.deliveries(dataset.organization, dataset.name) if d.state == "accepted"}:
-            period = _reference_period(house, dataset, key)
-            delivery = house.ledger.current_delivery(dataset.organization, dataset.name, key)
-            if period and delivery and _is_due(house, delivery):
+    for (name, key), deliveries in current_by_partition(house.ledger).items():
+        dataset = house.configuration.datasets.get(name)
+        period = _reference_period(house, dataset, key) if dataset else None
+        if dataset and period:
+            parts = of_units(deliveries, dataset.contract(period), period)
+            if parts and verdicts.last(parts) is None:
                 due.append((dataset, period))
-    return tuple(sorted(due, key=lambda pair: (pair[1].key, pair[0].key)))
+    return tuple(sorted(due, key=lambda pair: (running_order(pair[1]), pair[0].key)))
 
 
-def _is_due(house: House, delivery: Delivery) -> bool:
-    """Whether a layer lacks its verdict, because it was not made yet or its run was killed; read from the ledger alone."""
-    source, content = "delivery", delivery.sha256
-    for layer in LAYERS:
-        verdict = house.ledger.latest_verdict(layer, delivery.organization, delivery.dataset, delivery.period)
-        if verdict is None or verdict.inputs.get(source) != content:
-            return True
-        if verdict.outcome == "refused":
-            return False
-        source, content = layer, verdict.content_id
-    return False
+def chosen_partitions(
+    house: House, datasets: Iterable[Dataset], keys: Iterable[str], *, named: bool
+) -> list[tuple[Dataset, Period]]:
+    """The partitions of datasets and period keys that a person chose, in the order in which they are run.
+
+    Args:
+        named: whether the person named the datasets; if not, a month is for those that come each month, a quarter for the
+            others.
+
+    Raises:
+        MdlakeError: a key is no period, or not one of a dataset that was named, or of no dataset at all.
+    """
+    datasets, chosen = tuple(datasets), set()
+    for key in keys:
+        kind = Period.parse(key).kind
+        fitting = [dataset for dataset in datasets if named or dataset.file.periodicity == kind] or datasets
+        chosen |= {(dataset.key, house.configuration.period(dataset, key)) for dataset in fitting}
+    pairs = [(house.configuration.dataset(name), period) for name, period in chosen]
+    return sorted(pairs, key=lambda pair: (running_order(pair[1]), pair[0].key))
+
+
+def running_order(period: Period) -> tuple[object, ...]:
+    """By the day on which it ends, the shorter first: what a period is compared with comes before it."""
+    return period.last_day, -period.first_day.toordinal()
+
+
+class VerdictsByLayer:
+    """The latest verdicts of the layers up to one, read from the ledger at once.
+
+    Args:
+        through: the last layer.
+    """
+
+    def __init__(self, house: House, through: str) -> None:
+        self._layers = LAYERS[: LAYERS.index(through) + 1]
+        self._latest = {
+            layer: {(v.organization, v.dataset, v.period): v for v in house.ledger.latest_verdicts(layer)}
+            for layer in self._layers
+        }
+
+    def last(self, parts: Sequence[Delivery]) -> Verdict | None:
+        """The verdict that refused what was made of a partition's current deliveries (at least one), or the last layer's.
+
+        None while a layer lacks its own, because it was not made yet or its run was killed.
+        """
+        inputs = delivery_inputs(parts)
+        for layer in self._layers:
+            verdict = self._latest[layer].get((parts[0].organization, parts[0].dataset, parts[0].period))
+            if verdict is None or not _made_of(verdict, layer, inputs):
+                return None
+            if verdict.outcome == "refused" or layer == self._layers[-1]:
+                return verdict
+            inputs = {layer: verdict.content_id}
+        raise AssertionError("the last layer answers")
+
+
+def _made_of(verdict: Verdict, layer: str, inputs: Mapping[str, str]) -> bool:
+    """Whether the content that a verdict is about was made of these; what it was compared with stands among its inputs too."""
+    if layer == LAYERS[0]:
+        return dict(verdict.inputs) == inputs
+    return all(verdict.inputs.get(name) == content for name, content in inputs.items())
 
 
 def _reference_period(house: House, dataset: Dataset, key: str) -> Period | None:
@@ -100,27 +177,55 @@ def _status(house: House, dataset: Dataset, period: Period, deliveries: list[Del
         layer: house.ledger.latest_verdict(layer, dataset.organization, dataset.name, period.key) if states[layer] else None
         for layer in LAYERS
     }
-    current = house.ledger.current_delivery(dataset.organization, dataset.name, period.key)
-    last = deliveries[-1] if deliveries else None
+    current = current_parts(house.ledger, dataset, contract, period)
+    missing = set(contract.units(period)) - {part.reporting_unit for part in current}
     standardized = states["standardized"]
     tally = Tally.from_json(standardized.details["tally"]) if standardized else Tally()
     refusing = next((v for v in verdicts.values() if v is not None and v.outcome == "refused"), None)
-    refused_delivery = last if last and last.state == "refused" else None
+    refused_delivery = _refused_last(deliveries, contract.units(period))
     state, next_step = _standing(house, dataset, period, states, refusing, refused_delivery)
     return PartitionStatus(
         dataset=dataset.key,
         period=period.key,
         state=state,
-        sequence=current.sequence if current else 0,
-        declared_rows=current.declared_rows if current else None,
+        sequence=max((part.sequence for part in current), default=0),
+        declared_rows=sum(part.declared_rows or 0 for part in current) if current else None,
+        units=(len(current), len(current) + len(missing)) if contract.reporting_units else None,
+        units_missing=tuple(sorted(missing)) if contract.reporting_units else (),
         rows={layer: made.rows for layer, made in states.items() if made},
         quarantined=tally.quarantined,
         duplicates=tally.duplicates,
         edits=tally.edits.total(),
+        linked=_linked(contract, states["pseudonymized"], tally),
+        nearest=_nearest(v for v in verdicts.values() if v is not None),
         verdicts={layer: verdict.outcome if verdict else None for layer, verdict in verdicts.items()},
         failures=tuple(failure_text(r) for v in verdicts.values() if v for r in v.results if not r["passed"]),
         next_step=next_step,
     )
+
+
+def _refused_last(deliveries: list[Delivery], units: tuple[str, ...]) -> Delivery | None:
+    """The latest refused delivery after which nothing of its reporting unit was accepted; of no unit's: nothing at all came."""
+    last = {delivery.reporting_unit: delivery for delivery in deliveries if delivery.reporting_unit in units}
+    refused = [delivery for delivery in (*last.values(), *deliveries[-1:]) if delivery.state == "refused"]
+    return max(refused, key=lambda delivery: (delivery.received_at, delivery.delivery_id or 0), default=None)
+
+
+def _linked(contract: Contract, pseudonymized: PartitionState | None, tally: Tally) -> float | None:
+    if pseudonymized is None or not contract.linked or not tally.rows_in:
+        return None
+    filled = {column.name: pseudonymized.filled[column.pseudonym] for column in contract.linked}
+    required = [filled[column.name] for column in contract.linked if column.required]
+    return (min(required) if required else max(filled.values())) / tally.rows_in
+
+
+def _nearest(verdicts: Iterable[Verdict]) -> tuple[str, float] | None:
+    """Of all rules in which anything failed; one that lets nothing pass is the nearest of all."""
+    failed: list[Mapping[str, Any]] = [result for verdict in verdicts for result in verdict.results if result["failed"]]
+    if not failed:
+        return None
+    nearest = max(failed, key=lambda result: result["share"] / (result["threshold"] or math.ulp(0.0)))
+    return str(nearest["rule"]), float(nearest["share"])
 
 
 def _standing(

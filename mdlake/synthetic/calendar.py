@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,18 +20,26 @@ from mdlake.synthetic.randomness import Bools, Ints
 __all__ = [
     "FIRST_PERIOD",
     "LAST_PERIOD",
+    "Periodicity",
     "date_texts",
     "first_days",
     "month_lengths",
     "month_number",
     "month_text",
+    "months_of",
+    "period_text",
+    "reference_month",
 ]
 
 FIRST_PERIOD, LAST_PERIOD = "1397-01", "1415-12"
 """Bounds of what can be delivered: everybody in the population has reached working age by the first."""
 
+Periodicity = Literal["month", "quarter"]
+"""How often a dataset is delivered."""
+
 _FIRST_YEAR, _LAST_YEAR = 1300, 1420
 _PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_QUARTER = re.compile(r"([0-9]{4})-Q([1-4])")
 
 
 def month_number(period: str) -> int:
@@ -47,6 +56,33 @@ def month_number(period: str) -> int:
         )
     year, month = period.split("-")
     return 12 * int(year) + int(month) - 1
+
+
+def reference_month(period: str, periodicity: Periodicity) -> int:
+    """The running number of the month at whose end a period is reported: the month itself, or a quarter's last one.
+
+    Raises:
+        ConfigurationError: the period is of another kind than the periodicity, or cannot be delivered.
+    """
+    if periodicity == "month":
+        return month_number(period)
+    quarter = _QUARTER.fullmatch(period)
+    if not quarter or not FIRST_PERIOD[:4] <= quarter[1] <= LAST_PERIOD[:4]:
+        raise ConfigurationError(
+            "the period is not a quarter that the synthetic ministry can deliver",
+            where=period,
+            next_step=f"Give a quarter from {FIRST_PERIOD[:4]}-Q1 to {LAST_PERIOD[:4]}-Q4, such as 1403-Q1.",
+        )
+    return 12 * int(quarter[1]) + 3 * int(quarter[2]) - 1
+
+
+def period_text(month: int, periodicity: Periodicity) -> str | None:
+    """The period that is reported at the end of a month, YYYY-MM or YYYY-Qn; None where no quarter ends with the month."""
+    year, before = divmod(month, 12)
+    if periodicity == "month":
+        return f"{year}-{before + 1:02d}"
+    quarter, rest = divmod(before + 1, 3)
+    return None if rest else f"{year}-Q{quarter}"
 
 
 def month_text(month: int) -> str:
@@ -85,6 +121,11 @@ def first_days(month: Ints | int) -> Ints:
 def month_lengths(month: Ints | int) -> Ints:
     """Days in each month: 31, 30, or 29 in an Esfand of a common year."""
     return np.asarray(first_days(np.asarray(month) + 1) - first_days(month))
+
+
+def months_of(day: Ints) -> Ints:
+    """The running number of the month in which each ordinal lies."""
+    return np.asarray(12 * _FIRST_YEAR - 1 + np.searchsorted(_month_beginnings(), day, side="right"))
 
 
 def date_texts(day: Ints, present: Bools | None = None) -> pl.Series:

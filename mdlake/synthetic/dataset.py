@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mdlake.errors import ConfigurationError
+from mdlake.synthetic.calendar import Periodicity
 from mdlake.synthetic.defects import Defect
 from mdlake.synthetic.handwriting import Habit
 from mdlake.synthetic.page import Page, PlantedCanaries
@@ -29,17 +31,30 @@ class Dataset(ABC):
 
     key: str
     """organization/dataset."""
+    periodicity: Periodicity = "month"
+    reporting_units: tuple[str, ...] = ()
+    """Codes of the units that each send a file of their own; none where the organization sends one for all."""
     byte_order_mark: bool
     habits: tuple[Habit, ...]
     defects: tuple[Defect, ...]
 
+    def reported_by(self, unit: str) -> Dataset:
+        """The dataset as one reporting unit has it: `size` and `page` tell of its records alone.
+
+        Raises:
+            ConfigurationError: the dataset has no reporting units.
+        """
+        raise ConfigurationError(
+            "the dataset is delivered in one file, without reporting units", where=self.key, next_step="Leave the unit out."
+        )
+
     @abstractmethod
     def contract(self, period: str) -> Contract:
-        """The contract of a period, written YYYY-MM."""
+        """The contract of a period, written YYYY-MM, or YYYY-Qn in a quarterly dataset."""
 
     @abstractmethod
     def size(self, month: int) -> int:
-        """How many records the month has before defects; `month` is a running month number."""
+        """How many records the month has before defects; `month` is a running month number, of a quarter its last one."""
 
     @abstractmethod
     def page(self, month: int, begin: int, end: int, planted: PlantedCanaries) -> Page:

@@ -20,6 +20,7 @@ from mdlake.synthetic.randomness import Bits, Ints, Stream
 __all__ = [
     "Defect",
     "Spoil",
+    "after_the_month",
     "default_rates",
     "drawn_defects",
     "end_before_start",
@@ -146,3 +147,8 @@ def impossible_date(*columns: str) -> Spoil:
 def end_before_start(start: str, end: str) -> Spoil:
     """An end up to 300 days before the start."""
     return lambda page, at, draw: {end: date_texts(page.days[start][at] - 1 - (draw % np.uint64(300)).astype(np.int64))}
+
+
+def after_the_month(column: str) -> Spoil:
+    """A day up to 300 days after the month of the record; the page's day `month` is the last of it."""
+    return lambda page, at, draw: {column: date_texts(page.days["month"][at] + 1 + (draw % np.uint64(300)).astype(np.int64))}

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from mdlake.errors import ConfigurationError
-from mdlake.synthetic.calendar import month_number
+from mdlake.synthetic.calendar import reference_month
 from mdlake.synthetic.dataset import Contract, Dataset
 from mdlake.synthetic.defects import drawn_defects, rates_with, spoiled
 from mdlake.synthetic.handwriting import Hands, Marks
@@ -30,6 +30,16 @@ from mdlake.synthetic.randomness import Ints, Stream
 __all__ = ["DeliveredFile", "GroundTruth", "Order", "delivered"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TRUTH = pl.Schema(
+    {
+        "record": pl.Int64(),
+        "person": pl.Int64(),
+        "national_code": pl.String(),
+        "workplace_code": pl.String(),
+        "harm": pl.String(),
+        "handwriting": pl.List(pl.String),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,12 @@ class Order:
     """What to deliver.
 
     Args:
-        period: the month, YYYY-MM.
-        sequence: 1 for the first delivery of the month, more for later ones; the facts are the same in all.
+        period: the month, YYYY-MM, or the quarter, YYYY-Qn.
+        sequence: 1 for the first delivery of the period, more for later ones; the facts are the same in all.
         defects: rates by class, in place of the usual ones.
         canaries: persons to plant, each in one record that is otherwise sound and plainly written.
         truth: whether to keep the ground truth, which takes memory for every record.
+        reporting_unit: whose part of the period it is, where each unit sends its own file.
     """
 
     period: str
@@ -77,6 +88,12 @@ class Order:
     defects: Mapping[str, float]
     canaries: Sequence[Canary]
     truth: bool
+    reporting_unit: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The period, and the reporting unit where there is one: what the delivery is one of."""
+        return (self.period,) if self.reporting_unit is None else (self.period, self.reporting_unit)
 
 
 def delivered(dataset: Dataset, order: Order, folder: Path, *, seed: int, page_rows: int) -> DeliveredFile:
@@ -90,7 +107,7 @@ def delivered(dataset: Dataset, order: Order, folder: Path, *, seed: int, page_r
         raise ConfigurationError("the sequence is below 1", where=dataset.key, next_step="Number deliveries from 1.")
     press = _Press(dataset, order, seed)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = f"{dataset.key.replace('/', '-')}-{order.period}-{order.sequence}"
+    name = "-".join((*dataset.key.split("/"), *order.parts, str(order.sequence)))
     csv_path, descriptor_path = folder / f"{name}.csv", folder / f"{name}.json"
     truths: list[pl.DataFrame] = []
     rows = 0
@@ -115,9 +132,9 @@ class _Press:
         self._dataset = dataset
         self._canaries = order.canaries
         self._seed = seed
-        self._month = month_number(order.period)
-        self._stream_name = (dataset.key, order.period)
-        self._hands = Hands(dataset.habits, seed, dataset.key, order.period)
+        self._month = reference_month(order.period, dataset.periodicity)
+        self._stream_name = (dataset.key, *order.parts)
+        self._hands = Hands(dataset.habits, seed, dataset.key, " ".join(order.parts))
         self._rates = rates_with(dataset.defects, order.defects, where=dataset.key)
         self._asked_for = np.array([name in order.defects for name in self._rates])
         self._written_twice = np.array([defect.spoil is None for defect in dataset.defects])
@@ -126,7 +143,7 @@ class _Press:
         if len(order.canaries) > self._size:
             raise ConfigurationError(
                 "there are more canaries than records",
-                where=f"{dataset.key} {order.period}",
+                where=" ".join((dataset.key, *order.parts)),
                 next_step="Plant fewer canaries, or make the ministry larger.",
             )
         number = np.arange(len(order.canaries))
@@ -181,7 +198,7 @@ class _Press:
 
     def ground_truth(self, truths: Sequence[pl.DataFrame]) -> GroundTruth:
         """The truth of all pages together."""
-        rows = pl.concat(truths)
+        rows = pl.concat([pl.DataFrame(schema=_TRUTH), *truths])
         found = dict(rows["harm"].drop_nulls().value_counts().iter_rows())
         return GroundTruth(rows, {name: found.get(name, 0) for name in self._rates})
 
@@ -248,6 +265,7 @@ def _descriptor(key: str, order: Order, contract: Contract, name: str, ink: _Ink
             "organization": organization,
             "dataset": dataset,
             "period": order.period,
+            **({} if order.reporting_unit is None else {"reporting_unit": order.reporting_unit}),
             "contract_version": contract.version,
             "declared_rows": rows,
             "sequence": order.sequence,

@@ -72,7 +72,13 @@ class Employment:
         worked = length - 1 - self._stream("idle").below(job, 2)
         return Spells(job, month - passed, month - passed + worked - 1, passed < worked)
 
-    def _workplaces_of(self, slot: Ints, job: Ints) -> Ints:
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return self._persons.size + self._second_slots
+
+    def workplaces_of(self, slot: Ints, job: Ints) -> Ints:
+        """The workplace of each slot's job."""
         second = slot >= self._persons.size
         has_two = slot < self._second_slots
         return self._workplaces.employing(job, np.where(second, 2, np.where(has_two, 1, 0)))
@@ -85,14 +91,14 @@ class Employment:
         return self._kept[1]
 
     def _called(self, month: int) -> Roster:
-        slots = self._persons.size + self._second_slots
+        slots = self.slots
         # Workplace and slot in one number, so that one array is sorted in place and none is copied.
         packed = []
         for begin in range(0, slots, _SLOTS_AT_A_TIME):
             slot = np.arange(begin, min(begin + _SLOTS_AT_A_TIME, slots))
             spells = self.spells(slot, month)
             slot, job = slot[spells.is_working], spells.job[spells.is_working]
-            packed.append(self._workplaces_of(slot, job) << 32 | slot)
+            packed.append(self.workplaces_of(slot, job) << 32 | slot)
         both = np.concatenate(packed)
         both.sort()
         return Roster(both & 0xFFFFFFFF, both >> 32)

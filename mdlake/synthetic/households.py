@@ -63,6 +63,13 @@ class Households:
             couple < 0, household, np.where(alone < 0, persons.elders.start + 2 * couple, persons.adults.start + alone)
         )
 
+    def living_heads(self, household: Ints, month: int) -> Ints:
+        """The head of each household on the last day of the month: where the head of an elderly couple died, who is left."""
+        head = self.heads(household)
+        is_widowed = ~self._persons.are_alive(head, month)
+        # only elders die, and the second of a couple follows the first
+        return np.where(is_widowed & (head + 1 < self._persons.elders.stop), head + 1, head)
+
     @cached_property
     def _by_household(self) -> tuple[Ints, Ints]:
         """All persons in the order of their households, and where each household begins."""

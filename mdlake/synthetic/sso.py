@@ -5,10 +5,6 @@ Columns, contracts, codings, defects and hands of its two datasets. Who works wh
 
 from __future__ import annotations
 
-from functools import cache
-from math import exp
-from statistics import NormalDist
-
 import numpy as np
 import polars as pl
 
@@ -30,6 +26,7 @@ from mdlake.synthetic.page import Page, PlantedCanaries, overwritten
 from mdlake.synthetic.places import ISCO_SUB_MAJOR_GROUPS, NATIONALITIES, drawn
 from mdlake.synthetic.population import Persons, Workplaces
 from mdlake.synthetic.randomness import Bits, Bools, Ints, Stream
+from mdlake.synthetic.wages import daily_wages
 from mdlake.synthetic.words import NATIONALITY_WORDS
 
 __all__ = ["InsuredContributions", "WorkplaceTable"]
@@ -87,34 +84,8 @@ _WORKPLACES = {
     "status": "وضعیت",
 }
 
-_MINIMUM_DAILY_WAGE = 2_388_728
-_MEDIAN_ABOVE_MINIMUM = 1_100_000
-_LOG_WAGE_DEVIATION = 0.9
-_WAGE_STEPS = 4096
-
 _SEX_CODED_SHARE, _NATIONALITY_IN_WORDS_SHARE = 0.3, 0.25
 _CONTRACT_TYPES = {"1": 20, "2": 60, "3": 8, "4": 12}
-
-
-@cache
-def _wage_ladder() -> Ints:
-    """Daily wages at equal steps of probability, log-normal above the minimum, lowest first.
-
-    A ladder in place of normal draws, because whole-number interpolation gives the same rial on every
-    machine.
-    """
-    normal = NormalDist(0.0, _LOG_WAGE_DEVIATION)
-    steps = [normal.inv_cdf((step + 0.5) / (_WAGE_STEPS + 1)) for step in range(_WAGE_STEPS + 1)]
-    return np.array([_MINIMUM_DAILY_WAGE + round(_MEDIAN_ABOVE_MINIMUM * exp(step)) for step in steps])
-
-
-def _daily_wages(draw: Bits) -> Ints:
-    ladder = _wage_ladder()
-    step = (draw >> np.uint64(52)).astype(np.int64)
-    part = (draw >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64)
-    wage = ladder[step] + ((ladder[step + 1] - ladder[step]) * part >> 16)
-    is_rounded = (draw & np.uint64(1)) == 0
-    return np.where(is_rounded, -(-wage // 10) * 10, wage)
 
 
 class InsuredContributions(Dataset):
@@ -244,7 +215,7 @@ class InsuredContributions(Dataset):
         is_absent = self._stream(month_text(month), "is absent").chance(slot, 0.12)
         absent = 1 + self._stream(month_text(month), "absent").below(slot, 15)
         days = np.where(is_absent, np.maximum(present - absent, 0), present)
-        wage = _daily_wages(self._stream("wage").bits(spells.job))
+        wage = daily_wages(self._seed, spells.job)
         has_benefits = self._stream("has benefits").chance(spells.job, 0.8)
         insurable = days * (wage + has_benefits * self._stream("benefits").below(spells.job, 600_000))
         return {

@@ -94,7 +94,7 @@ def shown(text: str) -> list[str]:
 def run(command: list[str], variables: Mapping[str, str]) -> str:
     """What a command prints; fails with it when the command does."""
     done = subprocess.run(
-        command, cwd=ROOT, env=dict(variables), capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+        command, cwd=ROOT, env=dict(variables), capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
     )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr

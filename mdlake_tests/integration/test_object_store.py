@@ -14,7 +14,9 @@ import pytest
 from deltalake import DeltaTable
 
 from mdlake.config import Home
+from mdlake.pipeline.warehouse import ResearchWarehouse
 from mdlake.standard import Period
+from mdlake.statistics import ask
 from mdlake.steps import (
     Run,
     judge,
@@ -88,4 +90,6 @@ def test_a_month_goes_the_whole_way_over_an_object_store(tmp_path: Path, store: 
     assert (
         research.table("published", dataset, made.contract).scan(_PERIOD.key).select(pl.len()).collect().item() == made.state.rows
     )
+    with ResearchWarehouse(research).get_connection() as connection:
+        assert ask(connection, "select count(*) from published.sso_workplaces").rows == ((made.state.rows,),)
     assert not list((tmp_path / "home").glob("**/*.parquet"))

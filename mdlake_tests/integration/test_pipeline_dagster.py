@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator.base import SubmitRunContext
@@ -27,7 +28,7 @@ from mdlake.layers import layer_columns
 from mdlake.pipeline import assets, build_definitions
 from mdlake.pipeline.boundary import told
 from mdlake.pipeline.metadata import column_lineage
-from mdlake.pipeline.naming import PARTITION_TAG, asset_key, job_name, partition_tag
+from mdlake.pipeline.naming import MONTH_CLOSE, PARTITION_TAG, asset_key, job_name, partition_tag
 from mdlake.pipeline.queue import PartitionRunCoordinator
 from mdlake.principles import RULES, principles_of
 from mdlake.standard import Period
@@ -158,13 +159,30 @@ def test_the_definitions_are_those_of_the_snapshot(room: Room, definitions: Mapp
     assert not changes, "the definitions changed:\n" + "\n".join(changes)
 
 
+def layers_of(graph: AssetGraph) -> list[dg.AssetKey]:
+    """The assets that are a layer of a dataset; the close of a month is none."""
+    return [key for key in graph.materializable_asset_keys if key != dg.AssetKey(["control", MONTH_CLOSE])]
+
+
+def test_the_close_of_a_month_has_a_partition_per_month_and_says_what_it_is(
+    definitions: Mapping[Room, dg.Definitions], configuration: Configuration
+) -> None:
+    node = definitions["research"].resolve_asset_graph().get(dg.AssetKey(["control", MONTH_CLOSE]))
+    assert node.partitions_def is not None
+    assert node.partitions_def.get_partition_keys() == [month.key for month in configuration.months]
+    assert "بستن ماه" in str(node.description)
+    assert "Close of a month" in str(node.description)
+    jobs = {job.name for job in definitions["research"].get_repository_def().get_all_jobs()}
+    assert MONTH_CLOSE in jobs
+
+
 def test_every_asset_tells_its_columns_its_table_and_itself_in_both_languages(
     definitions: Mapping[Room, dg.Definitions], configuration: Configuration
 ) -> None:
     seen = set()
     for one in definitions.values():
         graph = one.resolve_asset_graph()
-        for key in graph.materializable_asset_keys:
+        for key in layers_of(graph):
             layer, organization, name = key.path
             seen.add((layer, f"{organization}/{name}"))
             node = graph.get(key)
@@ -197,7 +215,7 @@ def test_each_asset_has_one_partitioned_blocking_check_per_principle_that_asks_s
 ) -> None:
     for one in definitions.values():
         graph = one.resolve_asset_graph()
-        for key in graph.materializable_asset_keys:
+        for key in layers_of(graph):
             specs = [graph.get_check_spec(check) for check in graph.asset_check_keys if check.asset_key == key]
             assert {spec.name for spec in specs} == set(principles_of(RULES.values(), key.path[0]))
             for spec in specs:
@@ -559,6 +577,7 @@ def test_the_coordinator_tags_a_run_with_the_partition_of_its_dataset(
     # what is of no partition, or of several datasets, waits for nobody
     assert PARTITION_TAG not in submitted(layers, {}).tags
     assert PARTITION_TAG not in submitted(None, month).tags
+    assert PARTITION_TAG not in submitted({dg.AssetKey(["control", MONTH_CLOSE])}, month).tags
     assert PARTITION_TAG not in submitted(layers | {asset_key("raw", places)}, month).tags
     # a tag that is there already, such as the sensor's, stays
     own = {**month, **partition_tag("sso", "workplaces", MONTH)}

@@ -22,6 +22,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "assets_config"
 WORKPLACES = "organizations/sso/workplaces.yaml"
 INSURED = "organizations/sso/insured_contributions.yaml"
 SEX = "classifications/sex.yaml"
+COUNTY = "classifications/county.yaml"
 
 Edit = Callable[[Path], None]
 
@@ -54,7 +55,7 @@ def edited(folder: Path, name: str, edit: Callable[[str], str]) -> str:
 
 def test_the_shipped_configuration_is_right(configuration: Configuration) -> None:
     assert check_configuration(SHIPPED, RULES) == (configuration, ())
-    assert set(configuration.datasets) == {"sso/insured_contributions", "sso/workplaces"}
+    assert len(configuration.datasets) == 11
     assert [contract.version for contract in configuration.dataset("sso/insured_contributions").versions] == ["1.0", "2.0"]
 
 
@@ -175,6 +176,43 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         WORKPLACES, "columns: [province]}", "columns: [region]}",
         "versions.0.agreements.0", "unit: workplace_code", "no column called 'region'", "province",
     ),
+    "an edit between a date and a number": (
+        INSURED, "right: job_end", "right: premium",
+        "versions.0.edits.0", "left: job_start", "cannot be compared", "dates with dates",
+    ),
+    "an unknown column of a requirement": (
+        WORKPLACES, "    agreements:", "    requirements:\n"
+        "      - {column: closed, where: status, among: [\"3\"]}\n    agreements:",
+        "versions.0.requirements.0", "column: closed", "no column called 'closed'", "status",
+    ),
+    "a requirement where there are no codes": (
+        WORKPLACES, "    agreements:", "    requirements:\n"
+        "      - {column: phone, where: employees, among: [\"3\"]}\n    agreements:",
+        "versions.0.requirements.0", "column: phone", "'employees' has no codes", "type code",
+    ),
+    "a requirement of an unknown code": (
+        WORKPLACES, "    agreements:", "    requirements:\n"
+        "      - {column: phone, where: status, among: [\"7\"]}\n    agreements:",
+        "versions.0.requirements.0", "column: phone", "no code called '7'", "Known: 1, 2, 3",
+    ),
+    "a composition of no column": (
+        WORKPLACES, "    agreements:", "    compositions:\n"
+        "      - {unit: household, column: status, code: \"1\"}\n    agreements:",
+        "versions.0.compositions.0", "unit: household", "no column called 'household'", "status",
+    ),
+    "a composition by an unknown code": (
+        WORKPLACES, "    agreements:", "    compositions:\n"
+        "      - {unit: province, column: status, code: \"7\"}\n    agreements:",
+        "versions.0.compositions.0", "unit: province", "no code called '7'", "Known: 1, 2, 3",
+    ),
+    "a pattern on a number": (
+        WORKPLACES, "minimum: 0", "pattern: '[0-9]+'",
+        "versions.0.columns.employees.pattern", "pattern:", "does not fit type integer", "Remove it",
+    ),
+    "a pattern that is none": (
+        WORKPLACES, "header: تلفن", "header: تلفن\n        pattern: '[0-9'",
+        "versions.0.columns.phone.pattern", "pattern:", "not a regular expression", "such as [0-9]{10}",
+    ),
     "a version out of order": (
         INSURED, "valid_from: 1403-03", "valid_from: 1399-01",
         "versions.1.valid_from", "valid_from: 1399-01", "no later than the version before", "from the oldest to the newest",
@@ -205,12 +243,11 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "versions.0.columns.phone.publish", "publish: keep", "never leaves the secure zone", "publish: drop",
     ),
     "free text that is published": (
-        WORKPLACES, "        type: text\n        disclosure: quasi\n        header: شهرستان\n        role: attribute\n"
-        "        required: false\n        on_invalid: blank\n"
-        "        # finer than the province: drop it until the shared standard has the counties\n        publish: drop",
-        "        type: free_text\n        disclosure: plain\n        header: شهرستان\n        role: attribute\n"
+        WORKPLACES, "        type: text\n        disclosure: direct\n        header: نام کارگاه\n        role: attribute\n"
+        "        required: false\n        on_invalid: blank\n        publish: drop",
+        "        type: free_text\n        disclosure: plain\n        header: نام کارگاه\n        role: attribute\n"
         "        required: false\n        on_invalid: blank\n        publish: {prefix: 3}",
-        "versions.0.columns.county.publish", "publish: {prefix: 3}", "never leaves the secure zone", "free text",
+        "versions.0.columns.workplace_name.publish", "publish: {prefix: 3}", "never leaves the secure zone", "free text",
     ),
     "an identifier called plain": (
         WORKPLACES, "        header: کد پستی\n", "        header: کد پستی\n        disclosure: plain\n",
@@ -242,16 +279,16 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "versions.0.columns.employees.maximum", "maximum: 3", "below the minimum", "Exchange",
     ),
     "a bound of a text": (
-        WORKPLACES, "        header: شهرستان\n", "        header: شهرستان\n        minimum: 3\n",
-        "versions.0.columns.county.minimum", "minimum: 3", "does not fit type text", "Remove it.",
+        WORKPLACES, "        header: نام کارگاه\n", "        header: نام کارگاه\n        minimum: 3\n",
+        "versions.0.columns.workplace_name.minimum", "minimum: 3", "does not fit type text", "Remove it.",
     ),
     "a word for a code that does not exist": (
         INSURED, 'values: {مرد: "1", زن: "2"}', 'values: {مرد: "1", زن: "3"}',
         "versions.0.columns.sex.values.زن", "values:", "a code that does not exist", "sex",
     ),
     "words without a classification": (
-        WORKPLACES, "        header: شهرستان\n", "        header: شهرستان\n        values: {تهران: \"1\"}\n",
-        "versions.0.columns.county.values", "values:", "words do not fit type text", "classification",
+        WORKPLACES, "        header: نام کارگاه\n", "        header: نام کارگاه\n        values: {تهران: \"1\"}\n",
+        "versions.0.columns.workplace_name.values", "values:", "words do not fit type text", "classification",
     ),
     "one header for two columns": (
         WORKPLACES, "header: تلفن", "header: كد\u200cپستی",
@@ -282,6 +319,34 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         SEX, 'code: "2"', 'code: "1"',
         "codes", "codes:", "stands twice", "valid_to",
     ),
+    "an owner of codes that is no office": (
+        SEX, "owner: statistics_centre", "owner: statistics",
+        "owner", "owner:", "no office called 'statistics'", "statistics_centre",
+    ),
+    "a level above that does not exist": (
+        COUNTY, "level_above: province", "level_above: provinces",
+        "level_above", "level_above:", "no classification called 'provinces'", "province",
+    ),
+    "a classification above itself": (
+        COUNTY, "level_above: province", "level_above: county",
+        "level_above", "level_above:", "the level above itself", "Leave it out",
+    ),
+    "a parent that does not exist on the level above": (
+        COUNTY, 'code: "0002", parent: "00"', 'code: "0002", parent: "77"',
+        "codes.1.parent", '"0002"', "the parent is a code that does not exist", "Use a code of province.",
+    ),
+    "a parent that does not exist in its own file": (
+        SEX, 'code: "2",', 'code: "2", parent: "3",',
+        "codes.1.parent", 'parent: "3"', "the parent is a code that does not exist", "Use a code of sex.",
+    ),
+    "a code that is its own parent": (
+        SEX, 'code: "2",', 'code: "2", parent: "2",',
+        "codes.1.parent", 'parent: "2"', "its own parent", "leave the parent out",
+    ),
+    "a code without its place on the level above": (
+        COUNTY, 'code: "0002", parent: "00"', 'code: "0002"',
+        "codes.1.parent", '"0002"', "no parent on the level above", "Use a code of province.",
+    ),
     "a label in one language": (
         SEX, 'label: {fa: جنسیت, en: "sex"}', "label: {fa: جنسیت}",
         "label.en", "label:", "the field is missing", "Add it.",
@@ -311,7 +376,7 @@ def test_a_broken_configuration_is_told_with_file_line_field_and_fix(
     assert all(p.file == name for p in problems), [str(p) for p in problems if p.file != name]
 
 
-LINE_OF = {"periodicity: month": 8, "role: time": 18, "publish: {band: 5}": 105}
+LINE_OF = {"periodicity: month": 8, "role: time": 18, "publish: {band: 5}": 103}
 
 
 @pytest.mark.parametrize(("text", "line"), LINE_OF.items())
@@ -362,6 +427,7 @@ def test_a_missing_file_is_told(folder: Path, name: str) -> None:
 
 def test_a_folder_without_datasets_or_without_anything_is_told(folder: Path, tmp_path: Path) -> None:
     shutil.rmtree(folder / "organizations")
+    shutil.rmtree(folder / "queries")
     assert [problem.message for problem in problems_of(folder)] == ["no dataset is configured"]
     (tmp_path / "empty").mkdir()
     assert {problem.file for problem in problems_of(tmp_path / "empty")} >= {"calendar.yaml", "standard.yaml", "principles.yaml"}
@@ -428,12 +494,18 @@ YAML_TRAPS = {
 
 @pytest.mark.parametrize(("written", "code"), YAML_TRAPS.items())
 def test_what_looks_like_something_else_in_old_yaml_stays_text(folder: Path, written: str, code: str) -> None:
-    edited(folder, SEX, replacing('code: "2"', f"code: {written}"))
-    edited(folder, INSURED, lambda text: text.replace('زن: "2"', f'زن: "{code}"'))
+    edited(folder, SEX, lambda text: text + f"  - {{code: {written}, fa: نامعلوم, en: unknown}}\n")
     configuration, problems = check_configuration(folder, RULES)
     assert problems == ()
     assert configuration is not None
-    assert [entry.code for entry in configuration.classifications["sex"].codes] == ["1", code]
+    assert [entry.code for entry in configuration.classifications["sex"].codes] == ["1", "2", code]
+
+
+def test_a_parent_may_stand_in_the_file_itself_and_a_broken_level_above_is_not_asked(folder: Path) -> None:
+    edited(folder, SEX, replacing('code: "2",', 'code: "2", parent: "1",'))
+    assert problems_of(folder) == ()
+    edited(folder, "classifications/province.yaml", replacing('code: "30"', "code: 30"))
+    assert {problem.file for problem in problems_of(folder)} == {"classifications/province.yaml"}
 
 
 def test_the_json_schemas_beside_the_configuration_are_up_to_date() -> None:
@@ -451,9 +523,10 @@ def test_the_json_schemas_allow_no_field_that_the_models_do_not_have() -> None:
 
 
 def test_every_file_names_the_schema_of_its_kind_for_editors() -> None:
-    kinds = {"classifications": "classification", "sso": "dataset", "assets_config": ""}
+    kinds = {"classifications": "classification", "queries": "query", "organizations": "dataset"}
     for path in SHIPPED.rglob("*.yaml"):
-        kind = "organization" if path.name == "organization.yaml" else kinds[path.parent.name] or path.stem
+        folder = path.relative_to(SHIPPED).parts[0]
+        kind = "organization" if path.name == "organization.yaml" else kinds.get(folder, path.stem)
         first = path.read_text(encoding="utf-8").splitlines()[0]
         target = (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve()
         assert target == SHIPPED / "schema" / f"{kind}.schema.json"

@@ -52,9 +52,9 @@ def test_the_lineage_of_every_published_column_leads_to_columns_of_the_contract(
 
 
 def test_no_column_that_stays_secure_is_a_source_of_anything_in_the_research_zone(configuration: Configuration) -> None:
+    assert any(c.stays_secure for c in configuration.dataset("sso/insured_contributions").newest.columns)
     for contract in contracts(configuration):
         secret = {c.name for c in contract.columns if c.stays_secure}
-        assert secret, "the test needs a contract with names of persons"
         for layer in ("pseudonymized", "published"):
             for column in layer_columns(contract, layer):
                 assert not origins(contract, layer, column.name) & secret, f"{layer}.{column.name}"

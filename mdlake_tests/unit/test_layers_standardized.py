@@ -47,6 +47,7 @@ def column(name: str, kind: str, **other: Any) -> Column:
         "references": None,
         "minimum": None,
         "maximum": None,
+        "pattern": None,
         "publish": Generalization(action="keep"),
     }
     return Column(name=name, type=kind, **{**fields, **other})
@@ -73,6 +74,7 @@ EVERY_TYPE = Contract(
     valid_from=Period.parse("1399-11"),
     valid_to=None,
     unit_key=("national_code",),
+    missing_values=(),
     columns=(
         column("national_code", "identifier", required=True, on_invalid="quarantine"),
         column("national_code__of_employer", "identifier"),
@@ -82,6 +84,7 @@ EVERY_TYPE = Contract(
         column("postal_code", "identifier"),
         column("name", "text"),
         column("note", "free_text"),
+        column("village", "text", pattern="0[0-9]{9}|1[0-9]{9}"),
         column("sex", "code", classification=SEX, values={"مرد": "1", "زن": "2"}),
         column("province", "code", classification=PROVINCE, on_invalid="quarantine"),
         column("nationality", "code", classification=COUNTRY, values={"ایرانی": "IRN"}, required=True),
@@ -93,7 +96,9 @@ EVERY_TYPE = Contract(
         column("month", "month", on_invalid="quarantine"),
     ),
     edits=(),
+    requirements=(),
     agreements=(),
+    compositions=(),
     rules={},
 )
 
@@ -188,6 +193,18 @@ def test_every_value_is_read_as_the_slow_reference_reads_it(name: str, texts: li
     assert done.rows[name].to_list() == [reading.value for reading in expected]
     assert done.tally.edits == Counter({name: n} if (n := sum(r.edited for r in expected)) else {})
     assert done.tally.faults == Counter(f"{name}:{reading.fault}" for reading in expected if reading.fault)
+
+
+def test_what_a_producer_writes_for_nothing_is_nothing_and_neither_a_fault_nor_an_edit() -> None:
+    for kept in EVERY_TYPE.columns:
+        own = replace(EVERY_TYPE, columns=(replace(kept, required=False),), missing_values=("NA", "ندارد"))
+        raw = raw_frame([{kept.name: "NA"}, {kept.name: "ندارد"}, {kept.name: None}], own)
+        done = standardize_batch(raw, own, PERIOD, Duplicates((kept.name,)))
+        assert (done.tally.faults, done.tally.edits) == ({}, {}), kept.name
+        assert done.rows[kept.name].null_count() == done.rows.height
+        # only the one that stands in the contract, and only as it stands there
+        other = standardize_batch(raw_frame([{kept.name: "na"}], own), own, PERIOD, Duplicates((kept.name,)))
+        assert other.tally.faults or (kept.type in ("text", "free_text") and kept.pattern is None), kept.name
 
 
 def test_a_blank_of_invisible_characters_is_a_blank_in_every_type() -> None:

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.dialects import postgresql
@@ -27,7 +29,7 @@ from sqlalchemy.schema import CreateTable
 
 import mdlake.ledger.store
 from mdlake.errors import LedgerError
-from mdlake.ledger import AuditEntry, Delivery, Ledger, Verdict, tables
+from mdlake.ledger import AuditEntry, Delivery, Ledger, MonthClose, Verdict, tables
 
 AT = datetime(2024, 6, 1, 8, 30, tzinfo=UTC)
 DELIVERY = Delivery(
@@ -287,6 +289,73 @@ def test_the_current_delivery_has_the_highest_sequence_then_the_latest_record(le
     assert current is not None
     assert (current.sequence, current.delivery_id) == (3, 3)
     assert ledger.current_delivery("sso", "workplaces", "1403-04") is None
+
+
+def test_each_reporting_unit_has_its_own_current_delivery_also_of_equal_files(ledger: Ledger) -> None:
+    for unit, sequence, digest in (("05", 1, "a"), ("17", 1, "a"), ("05", 2, "b"), ("17", 3, "c"), ("17", 2, "d")):
+        ledger.record_delivery(replace(DELIVERY, reporting_unit=unit, sequence=sequence, sha256=digest * 64))
+    whole = ledger.record_delivery(replace(DELIVERY, dataset="insured_contributions"))
+    assert len(ledger.deliveries(dataset="workplaces")) == 5
+    current = ledger.current_deliveries("sso", "workplaces", "1403-03")
+    assert [(d.reporting_unit, d.sequence, d.sha256[0]) for d in current] == [("05", 2, "b"), ("17", 3, "c")]
+    assert ledger.current_deliveries() == (whole, *current)
+    assert ledger.current_delivery("sso", "workplaces", "1403-03") is None
+    assert ledger.current_delivery("sso", "workplaces", "1403-03", "17") == current[1]
+    units = [details.get("reporting_unit") for _, details in entries(ledger)]
+    assert units == ["05", "17", "05", "17", "17", None]
+
+
+def test_deliveries_of_the_first_ledger_keep_what_was_said_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config, scripts = Config(), ScriptDirectory(str(Path(tables.__file__).parent / "migrations"))
+        first = EnvironmentContext(config, scripts, fn=lambda at, _: scripts._upgrade_revs("0001", at))
+        with first:
+            first.configure(connection=connection)
+            first.run_migrations()
+        connection.exec_driver_sql(
+            "INSERT INTO deliveries (organization, dataset, period, sequence, file_name, sha256, size_bytes, received_at, state) "
+            "VALUES ('sso', 'workplaces', '1403-03', 2, 'a.csv', ?, 7, '2024-06-01T08:30:00.000000+00:00', 'accepted')",
+            ("a" * 64,),
+        )
+    engine.dispose()
+    ledger = Ledger(f"sqlite:///{file}")
+    with pytest.raises(LedgerError, match="mdlake init"):
+        ledger.deliveries()
+    ledger.upgrade()
+    (delivery,) = ledger.deliveries()
+    assert (delivery.reporting_unit, delivery.sequence, delivery.sha256, delivery.received_at) == ("", 2, "a" * 64, AT)
+    assert ledger.record_delivery(replace(delivery, received_at=AT + timedelta(days=1))) == delivery
+    with pytest.raises(LedgerError):
+        ledger.record_delivery(replace(DELIVERY, sha256="b" * 64, state="lost"))  # type: ignore[arg-type]
+
+
+# Month closes
+
+CLOSE = MonthClose("1403-03", ({"dataset": "sso/workplaces", "content_id": "c1", "missing": None},), True, "run-1", AT)
+
+
+def test_a_month_closed_again_with_the_same_is_the_last_record_and_with_other_content_a_new_one(ledger: Ledger) -> None:
+    first = ledger.record_month_close(CLOSE)
+    assert first == replace(CLOSE, close_id=1)
+    assert ledger.record_month_close(replace(CLOSE, run_id="run-2", closed_at=AT + timedelta(days=1))) == first
+    other = replace(CLOSE, members=({"dataset": "sso/workplaces", "content_id": "c2", "missing": None},))
+    second = ledger.record_month_close(other)
+    back = ledger.record_month_close(CLOSE)
+    ledger.record_month_close(replace(CLOSE, month="1403-02", complete=False))
+    assert (
+        [close.close_id for close in ledger.month_closes("1403-03")]
+        == [1, 2, 3]
+        == [first.close_id, second.close_id, back.close_id]
+    )
+    assert [close.month for close in ledger.month_closes()] == ["1403-02", *["1403-03"] * 3]
+    assert [(action, details["month"], details["complete"]) for action, details in entries(ledger)] == [
+        ("month.closed", "1403-03", True),
+        ("month.closed", "1403-03", True),
+        ("month.closed", "1403-03", True),
+        ("month.closed", "1403-02", False),
+    ]
 
 
 def test_deliveries_are_listed_oldest_first_and_by_what_is_asked(ledger: Ledger) -> None:

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from slow_reading import Reading, read
 
-from mdlake.config import Configuration, Contract, RuleSetting
+from mdlake.config import Comparison, Composition, Configuration, Contract, Requirement, RuleSetting
 from mdlake.exchange import read_header, read_rows_strictly
 from mdlake.lake import canonical_order
 from mdlake.layers import (
@@ -34,7 +34,7 @@ from mdlake.layers import (
 )
 from mdlake.principles import RULES, RuleResult, Subject, evaluate, outcome_of
 from mdlake.pseudonyms import InProcessKeyedHash, KeyedHash, KeyFile
-from mdlake.standard import Period
+from mdlake.standard import Classification, Code, Period, parse_date
 from mdlake.synthetic import Ministry
 
 ASKED = [(rule.name, layer) for rule in RULES.values() for layer in sorted(rule.layers)]
@@ -210,6 +210,11 @@ def _without_shared_variables(subject: Subject) -> Subject:
     return replace(subject, contract=replace(subject.contract, columns=columns))
 
 
+def _an_end_is_required_of_some(subject: Subject) -> Subject:
+    required = Requirement(column="job_end", where="sex", among=("2",))
+    return replace(subject, contract=replace(subject.contract, requirements=(required,)))
+
+
 def _a_name_slips_through(subject: Subject) -> Subject:
     return replace(subject, rows=subject.rows.with_columns(first_name=pl.lit("علی")))
 
@@ -225,11 +230,23 @@ def _one_rial_more(subject: Subject) -> Subject:
     return replace(subject, rows=subject.rows.with_columns(pl.col("premium") + more))
 
 
+def _a_place_of_one_woman(subject: Subject) -> Subject:
+    composed = Composition(unit="workplace_code", column="sex", code="2")
+    return replace(subject, contract=replace(subject.contract, compositions=(composed,)))
+
+
+def _two_units_did_not_send(subject: Subject) -> Subject:
+    units = Classification("unit", "واحد", "unit", tuple(Code(f"{number:02}", "واحد", "unit") for number in range(31)))
+    sent = frozenset(code.code for code in units.codes) - {"05", "17"}
+    return replace(subject, contract=replace(subject.contract, reporting_units=units), delivered_units=sent)
+
+
 MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("declared_rows", "raw"): Mutation("the file is cut off", _cut_off),
     ("well_formed_rows", "raw"): Mutation("lines have a field too many", _a_field_too_many),
     ("headers_as_contracted", "raw"): Mutation("a header is an alias", _by_alias),
     ("filled_columns", "raw"): Mutation("a column is empty throughout", lambda file: file.set("تاریخ شروع به کار", "")),
+    ("reporting_units_complete", "raw"): Mutation("two units did not send", in_subject=_two_units_did_not_send),
     ("rows_accounted", "standardized"): Mutation("a row is lost", in_subject=_one_row_less),
     ("identifiers_valid", "standardized"): Mutation("wrong check digits", lambda f: f.set("کد ملی", _wrong_check_digit, 20)),
     ("values_readable", "standardized"): Mutation("words for wages", lambda file: file.set("دستمزد روزانه", "نامشخص", 25)),
@@ -252,6 +269,8 @@ MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("duplicate_rows", "standardized"): Mutation("rows are written twice", _written_twice),
     ("ranges", "standardized"): Mutation("45 days of work", lambda file: file.set("روزهای کارکرد", "45", 50)),
     ("logical_edits", "standardized"): Mutation("a premium above the wage", _premium_above_the_wage),
+    ("required_when", "standardized"): Mutation("an end that some need", in_subject=_an_end_is_required_of_some),
+    ("compositions", "standardized"): Mutation("places must have one woman", in_subject=_a_place_of_one_woman),
     ("outliers", "standardized"): Mutation(
         "wages with six zeros more", lambda file: file.set("دستمزد روزانه", lambda wage: wage.strip() + "000000", 50)
     ),
@@ -456,6 +475,38 @@ def _logical_edits(subject: Subject) -> Parts:
     return parts
 
 
+def _required_when(subject: Subject) -> Parts:
+    rows = rows_of(subject.rows)
+    return {
+        f"{asked.column} when {asked.where} is {'|'.join(asked.among)}": (
+            len(rows),
+            sum(1 for row in rows if row[asked.where] in asked.among and row[asked.column] is None),
+        )
+        for asked in subject.contract.requirements
+    }
+
+
+def _compositions(subject: Subject) -> Parts:
+    parts: Parts = {}
+    for composition in subject.contract.compositions:
+        with_code: dict[str, int] = {}
+        for row in rows_of(subject.rows):
+            unit = row[composition.unit]
+            if unit is not None:
+                with_code[unit] = with_code.get(unit, 0) + (row[composition.column] == composition.code)
+        failed = sum(1 for count in with_code.values() if count != 1)
+        parts[f"one {composition.column} {composition.code} in {composition.unit}"] = (len(with_code), failed)
+    return parts
+
+
+def _reporting_units_complete(subject: Subject) -> Parts:
+    units = subject.contract.reporting_units
+    if units is None:
+        return {}
+    missing = [code.code for code in units.codes if code.code not in subject.delivered_units]
+    return {f"units {', '.join(missing)}": (len(units.codes), len(missing))}
+
+
 AMOUNTS = ("daily_wage", "insurable_wage", "premium")
 
 
@@ -517,7 +568,7 @@ RECOUNTED: Mapping[str, Callable[[Subject], Parts]] = {
         "rows": (len(rows_of(s.below)), abs(len(rows_of(s.below)) - len(rows_of(s.rows)) - s.quarantined_count))
     },
     "identifiers_valid": _faults("identifier"),
-    "values_readable": _faults("integer", "amount", "date", "month"),
+    "values_readable": _faults("text", "integer", "amount", "date", "month"),
     "codes_valid": _faults("code"),
     "unit_unique": _unit_unique,
     "reference_period": _reference_period,
@@ -535,6 +586,9 @@ RECOUNTED: Mapping[str, Callable[[Subject], Parts]] = {
     "duplicate_rows": lambda subject: _set_aside(subject, duplicates=True),
     "ranges": _ranges,
     "logical_edits": _logical_edits,
+    "required_when": _required_when,
+    "reporting_units_complete": _reporting_units_complete,
+    "compositions": _compositions,
     "outliers": _outliers,
     "heaping": _heaping,
     "rows_carried": _difference("rows", "below"),
@@ -578,6 +632,9 @@ COMPARES = {
     "quarantined_rows",
     "duplicate_rows",
     "key_epoch_uniform",
+    "required_when",
+    "compositions",
+    "reporting_units_complete",
 }
 
 
@@ -599,6 +656,17 @@ def test_a_partition_that_other_versions_widened_has_no_column_too_many(sound: M
     subject = sound["published"]
     widened = replace(subject, rows=subject.rows.with_columns(contract_type=pl.lit(None, pl.String)))
     assert answer("columns_as_contracted", widened).passed
+
+
+def test_a_date_is_held_against_a_month_by_its_month(sound: Mapping[str, Subject]) -> None:
+    subject = sound["standardized"]
+    edit = Comparison(left="job_start", operator="<", right="list_month")
+    contract = replace(subject.contract, edits=(edit,))
+    found = answer("logical_edits", replace(subject, contract=contract), threshold=0)
+    begun = [parse_date(pl.lit("1403/02/01"), "solar_hijri"), parse_date(pl.lit("1403/02/31"), "solar_hijri")]
+    in_the_month = subject.rows.select(pl.col("job_start").is_between(*begun).sum()).collect().item()
+    assert in_the_month > 0
+    assert found.parts == {"job_start < list_month": (subject.row_count, in_the_month)}
 
 
 def test_a_blank_that_became_a_zero_changes_no_total_and_is_found(sound: Mapping[str, Subject]) -> None:

@@ -108,6 +108,14 @@ def test_zeros_that_a_spreadsheet_shortened_are_still_a_placeholder() -> None:
     assert reading("national_code", "00000000") == [("0000000000", "all_zero")]
 
 
+def test_a_case_number_has_one_form_with_hyphens_and_without() -> None:
+    assert reading("case_number", "23-1403-000012", "۰۷۱۴۰۳۰۰۰۰۰۱", "14-03") == [
+        ("231403000012", None),
+        ("071403000001", None),
+        (None, "wrong_length"),
+    ]
+
+
 def test_identifiers_of_several_lengths_are_taken_as_they_are() -> None:
     assert reading("insurance_number", "12345678", "1234567890") == [("12345678", None), ("1234567890", None)]
     for name in ("foreigner_code", "household_id"):
@@ -155,6 +163,7 @@ def test_each_type_that_gets_a_pseudonym_has_a_marker_of_its_own() -> None:
         "mobile",
         "sheba",
         "bank_card",
+        "case_number",
     }
     assert all(name == identifier.name for name, identifier in IDENTIFIER_TYPES.items())
 

@@ -1,0 +1,491 @@
+"""The sensors: one run per partition when what came for it has settled, and one close per month and content."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
+
+from mdlake.config import Dataset
+from mdlake.ledger import Delivery, MonthClose, Verdict
+from mdlake.pipeline import build_definitions
+from mdlake.pipeline.naming import PARTITION_TAG, asset_key, partition_tag
+from mdlake.standard import Period
+from mdlake.steps import House, Room, Run, make_raw, month_standing
+from mdlake.synthetic import DeliveredFile, Ministry
+
+DISPUTES, PLACES, LIST, REGISTER = (
+    "provincial/labour_disputes",
+    "sso/workplaces",
+    "sso/insured_contributions",
+    "cooperatives/cooperatives",
+)
+MONTH = "1403-02"
+SETTLING = timedelta(minutes=30)
+_ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("secure"), "__repository__"), "__ASSET_JOB")
+
+
+class Now:
+    """The machine's time at the beginning, and moved by hand: when a file arrived is the file system's to say."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def houses(secure: House, research: House, now: Now) -> Mapping[Room, House]:
+    """The installation from both rooms, on a clock that the test moves."""
+    return {house.room: replace(house, now=now) for house in (secure, research)}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def _silent(_: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.getLogger("mdlake_tests.sensors")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger
+
+
+class Location:
+    """A code location with its instance: ticks its sensors, and executes what they ask for as the daemon would."""
+
+    def __init__(self, house: House, instance: dg.DagsterInstance) -> None:
+        self.house, self.instance = house, instance
+        self.definitions = build_definitions(house, {"silent": dg.LoggerDefinition(_silent)})
+
+    def tick(self, sensor: str) -> list[dg.RunRequest]:
+        repository = self.definitions.get_repository_def()
+        context = dg.build_sensor_context(instance=self.instance, repository_def=repository, resources={"house": self.house})
+        return list(repository.get_sensor_def(sensor).evaluate_tick(context).run_requests or [])
+
+    def execute(self, request: dg.RunRequest) -> bool:
+        (job,) = [
+            job for job in self.definitions.get_repository_def().get_all_jobs() if job.name == (request.job_name or "month_close")
+        ]
+        tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+        done = job.execute_in_process(
+            instance=self.instance,
+            partition_key=str(request.partition_key),
+            tags=tags,
+            raise_on_error=False,
+            run_config={"loggers": {"silent": {}}},
+        )
+        return done.success
+
+
+@pytest.fixture
+def secure_location(houses: Mapping[Room, House], instance: dg.DagsterInstance) -> Location:
+    return Location(houses["secure"], instance)
+
+
+@pytest.fixture
+def research_location(houses: Mapping[Room, House], instance: dg.DagsterInstance) -> Location:
+    return Location(houses["research"], instance)
+
+
+def asked(requests: Sequence[dg.RunRequest]) -> set[tuple[str | None, str | None]]:
+    return {(request.job_name, request.partition_key) for request in requests}
+
+
+# ── the landing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LANDING = "run_settled_deliveries"
+
+
+@pytest.fixture(scope="module")
+def offices() -> Ministry:
+    return Ministry(persons=16_000, workplaces=300, seed=7)
+
+
+@pytest.fixture(scope="module")
+def parts(offices: Ministry, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, DeliveredFile]:
+    """The parts of all provinces, by unit."""
+    folder = tmp_path_factory.mktemp("parts")
+    units = offices.reporting_units(DISPUTES)
+    return {unit: offices.deliver(DISPUTES, MONTH, folder, reporting_unit=unit) for unit in units}
+
+
+@pytest.fixture
+def send(secure: House) -> Callable[[DeliveredFile], None]:
+    """Lets the two files of a delivery arrive."""
+
+    def send(file: DeliveredFile) -> None:
+        folder = secure.home.landing / file.csv_path.name.partition("-")[0]
+        folder.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(file.csv_path, folder)
+        shutil.copy(file.descriptor_path, folder)
+
+    return send
+
+
+Send = Callable[[DeliveredFile], None]
+
+
+def test_parts_that_arrive_one_by_one_make_one_run_and_a_corrected_part_one_more(
+    secure_location: Location, offices: Ministry, parts: Mapping[str, DeliveredFile], send: Send, now: Now, tmp_path: Path
+) -> None:
+    requests = []
+    for part in parts.values():
+        send(part)
+        requests += secure_location.tick(LANDING)
+    (request,) = requests
+    assert (request.job_name, request.partition_key) == ("secure__provincial__labour_disputes", MONTH)
+    assert request.tags[PARTITION_TAG] == f"provincial.labour_disputes.{MONTH}"
+    (again,) = secure_location.tick(LANDING)
+    assert again.run_key == request.run_key, "Dagster starts a run key once"
+    assert secure_location.execute(request)
+    assert secure_location.tick(LANDING) == []
+    now.moment += 2 * SETTLING
+    assert secure_location.tick(LANDING) == []
+
+    busiest = max(parts, key=lambda unit: parts[unit].rows)
+    send(offices.deliver(DISPUTES, MONTH, tmp_path, reporting_unit=busiest, sequence=2, defects={"exact_duplicate": 0.1}))
+    (more,) = secure_location.tick(LANDING)
+    assert more.run_key != request.run_key
+    assert secure_location.execute(more)
+    assert secure_location.tick(LANDING) == []
+
+
+def test_parts_that_stay_out_are_waited_for_until_nothing_came_for_the_configured_time(
+    secure_location: Location, parts: Mapping[str, DeliveredFile], send: Send, now: Now
+) -> None:
+    first, *others, late = sorted(parts, key=lambda unit: parts[unit].rows, reverse=True)
+    for unit in (first, *others[:5]):
+        send(parts[unit])
+    now.moment = datetime.now(UTC)
+    assert secure_location.tick(LANDING) == []
+    now.moment += SETTLING - timedelta(seconds=30)
+    assert secure_location.tick(LANDING) == []
+    now.moment += timedelta(minutes=1)
+    (request,) = secure_location.tick(LANDING)
+    assert secure_location.execute(request)
+    assert secure_location.tick(LANDING) == []
+    # one more part opens the waiting again
+    send(parts[late])
+    assert secure_location.tick(LANDING) == []
+    now.moment += 2 * SETTLING
+    (more,) = secure_location.tick(LANDING)
+    assert more.run_key != request.run_key
+
+
+def test_a_month_and_a_quarter_are_each_asked_for_under_their_own_key(
+    secure_location: Location, offices: Ministry, send: Send, tmp_path: Path
+) -> None:
+    assert secure_location.tick(LANDING) == []
+    send(offices.deliver(PLACES, "1403-03", tmp_path))
+    send(offices.deliver(REGISTER, "1403-Q1", tmp_path))
+    requests = secure_location.tick(LANDING)
+    assert asked(requests) == {
+        ("secure__sso__workplaces", "1403-03"),
+        ("secure__cooperatives__cooperatives", "1403-Q1"),
+    }
+    assert all(secure_location.execute(request) for request in requests)
+    assert secure_location.tick(LANDING) == []
+
+
+def test_a_file_that_is_still_being_written_is_waited_for(
+    secure_location: Location, offices: Ministry, send: Send, now: Now, tmp_path: Path
+) -> None:
+    file = offices.deliver(PLACES, MONTH, tmp_path)
+    send(file)
+    landed = secure_location.house.home.landing / "sso" / file.csv_path.name
+    landed.write_bytes(file.csv_path.read_bytes()[:1000])
+    assert secure_location.tick(LANDING) == []
+    landed.unlink()
+    assert secure_location.tick(LANDING) == []
+    shutil.copy(file.csv_path, landed)
+    assert len(secure_location.tick(LANDING)) == 1
+    # one that never becomes complete is run in the end, so that its producer gets the refusal
+    landed.write_bytes(file.csv_path.read_bytes()[:1000])
+    now.moment = datetime.now(UTC) + 2 * SETTLING
+    (request,) = secure_location.tick(LANDING)
+    assert not secure_location.execute(request)
+    (refused,) = secure_location.house.ledger.deliveries("sso")
+    assert refused.reason == "hash_mismatch"
+    assert secure_location.tick(LANDING) == []
+
+
+def test_what_a_run_of_another_dataset_took_in_is_still_run_and_what_is_being_run_or_backfilled_is_left_alone(
+    secure_location: Location, offices: Ministry, send: Send, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    house = secure_location.house
+    for key in (PLACES, LIST):
+        send(offices.deliver(key, MONTH, tmp_path))
+    both = {("secure__sso__workplaces", MONTH), ("secure__sso__insured_contributions", MONTH)}
+    assert asked(secure_location.tick(LANDING)) == both
+    keys = {request.run_key for request in secure_location.tick(LANDING)}
+    make_raw(house, house.configuration.dataset(PLACES), Period.parse(MONTH), Run("by hand"))
+    requests = secure_location.tick(LANDING)
+    assert asked(requests) == both
+    assert {request.run_key for request in requests} == keys, "taken in, it is the same delivery"
+    for status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED):
+        tags = partition_tag("sso", "insured_contributions", MONTH)
+        run = create_run_for_test(instance, job_name="__ASSET_JOB", status=status, tags=tags, remote_job_origin=_ORIGIN)
+        assert asked(secure_location.tick(LANDING)) == {("secure__sso__workplaces", MONTH)}
+        instance.delete_run(run.run_id)
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="abcdefgh",
+        asset_graph=secure_location.definitions.resolve_asset_graph(),
+        partition_names=[MONTH],
+        asset_selection=[asset_key("raw", house.configuration.dataset(PLACES))],
+        backfill_timestamp=0.0,
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    assert asked(secure_location.tick(LANDING)) == {("secure__sso__insured_contributions", MONTH)}
+
+
+def test_a_delivery_that_was_run_and_refused_is_not_run_again(
+    secure_location: Location, offices: Ministry, send: Send, tmp_path: Path
+) -> None:
+    send(offices.deliver(LIST, MONTH, tmp_path, defects={"wrong_check_digit": 0.3}))
+    (request,) = secure_location.tick(LANDING)
+    assert not secure_location.execute(request)
+    assert secure_location.tick(LANDING) == []
+
+
+def test_what_belongs_to_no_partition_gets_its_answer_from_the_sensor(
+    secure_location: Location, offices: Ministry, now: Now, tmp_path: Path
+) -> None:
+    folder = secure_location.house.home.landing / "sso"
+    folder.mkdir(mode=0o700)
+    (folder / "broken.json").write_text("{", encoding="utf-8")
+    file = offices.deliver(PLACES, MONTH, tmp_path)
+    descriptor = json.loads(file.descriptor_path.read_text(encoding="utf-8"))
+    descriptor["mdlake"]["period"] = "1403-Q1"
+    (folder / "quarter.json").write_text(json.dumps(descriptor), encoding="utf-8")
+    shutil.copy(file.csv_path, folder)
+    assert secure_location.tick(LANDING) == []
+    assert secure_location.house.ledger.deliveries("sso") == (), "it may still be being written"
+    now.moment = datetime.now(UTC) + 2 * SETTLING
+    assert secure_location.tick(LANDING) == []
+    refused = {d.reason: str(d.message) for d in secure_location.house.ledger.deliveries("sso")}
+    assert refused.keys() == {"unreadable_descriptor", "not_expected"}
+    assert "1403-Q1 is a quarter, and this dataset comes once a month" in refused["not_expected"]
+
+
+# ── the close of a month ─────────────────────────────────────────────────────────────────────────────────────────────
+
+CLOSE = "close_months"
+
+
+class Books:
+    """Writes into the ledger what runs would."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def due(self, month: str) -> list[tuple[Dataset, Period]]:
+        return [(m.dataset, m.period) for m in month_standing(self.house, Period.parse(month)).members]
+
+    def deliver(self, dataset: Dataset, period: Period, mark: str, units: int | None = None) -> None:
+        for unit in dataset.contract(period).units(period)[:units]:
+            self.house.ledger.record_delivery(
+                Delivery(
+                    dataset.organization,
+                    dataset.name,
+                    period.key,
+                    1 + len(self.house.ledger.deliveries(dataset.organization, dataset.name, period.key)),
+                    f"accepted/{mark}.csv",
+                    mark * 64,
+                    1,
+                    1,
+                    "1.0",
+                    self.house.now(),
+                    "accepted",
+                    reporting_unit=unit,
+                )
+            )
+
+    def judge(self, dataset: Dataset, period: Period, mark: str, outcome: str = "passed") -> None:
+        parts = self.house.ledger.current_deliveries(dataset.organization, dataset.name, period.key)
+        named = {f"delivery:{d.reporting_unit}" if d.reporting_unit else "delivery": d.sha256 for d in parts}
+        results = ({"rule": "ranges", "severity": "error", "checked": 9, "failed": 3, "passed": False},)
+        for layer, inputs in (("raw", named), ("standardized", {"raw": f"raw-{mark}"})):
+            said = outcome if layer == "standardized" else "passed"
+            self.house.ledger.record_verdict(
+                Verdict(
+                    layer,
+                    dataset.organization,
+                    dataset.name,
+                    period.key,
+                    f"{layer}-{mark}",
+                    inputs,
+                    "1.0",
+                    "rules",
+                    said,  # type: ignore[arg-type]
+                    results if said == "refused" else (),
+                    "run",
+                    self.house.now(),
+                )
+            )
+
+    def passed(self, dataset: Dataset, period: Period, mark: str = "a") -> None:
+        self.deliver(dataset, period, mark)
+        self.judge(dataset, period, mark)
+
+
+@pytest.fixture
+def books(houses: Mapping[Room, House]) -> Books:
+    return Books(houses["research"])
+
+
+def before_the_deadline(month: str, now: Now) -> None:
+    now.moment = datetime.combine(Period.parse(month).last_day, datetime.min.time(), UTC) + timedelta(days=5)
+
+
+def after_the_deadline(month: str, now: Now, house: House) -> None:
+    days = house.configuration.calendar.closing_days + 1
+    now.moment = datetime.combine(Period.parse(month).last_day, datetime.min.time(), UTC) + timedelta(days=days)
+
+
+def test_a_month_is_closed_once_when_all_that_is_due_passed_and_again_for_other_content(
+    research_location: Location, books: Books, now: Now
+) -> None:
+    before_the_deadline(MONTH, now)
+    assert research_location.tick(CLOSE) == [], "nothing came"
+    *others, last = books.due(MONTH)
+    for pair in others:
+        books.passed(*pair)
+        assert research_location.tick(CLOSE) == []
+    books.deliver(*last, "a")
+    assert research_location.tick(CLOSE) == [], "one is under way"
+    books.judge(*last, "a")
+    (request,) = research_location.tick(CLOSE)
+    assert request.partition_key == MONTH
+    assert research_location.execute(request)
+    assert research_location.tick(CLOSE) == []
+    (close,) = research_location.house.ledger.month_closes()
+    assert (close.month, close.complete) == (MONTH, True)
+    assert {m["dataset"] for m in close.members} == {dataset.key for dataset, _ in (*others, last)}
+    assert {(m["content_id"], m["outcome"], m["layer"]) for m in close.members} == {("standardized-a", "passed", "standardized")}
+    # once more by hand, with the same: no second record
+    assert research_location.execute(request)
+    assert len(research_location.house.ledger.month_closes()) == 1
+    assert [entry.action for entry in research_location.house.ledger.audit.entries(action="month.closed")] == ["month.closed"]
+
+    books.passed(*last, "b")
+    (again,) = research_location.tick(CLOSE)
+    assert again.run_key != request.run_key
+    assert research_location.execute(again)
+    assert research_location.tick(CLOSE) == []
+    assert len(research_location.house.ledger.month_closes(MONTH)) == 2
+    # and back to what it was: the latest record tells it
+    books.passed(*last, "c")
+    (third,) = research_location.tick(CLOSE)
+    assert research_location.execute(third)
+    assert research_location.house.ledger.month_closes()[-1].members[-1]["content_id"] == "standardized-c"
+
+
+def test_a_month_with_a_refused_and_a_missing_dataset_stays_open_until_its_deadline_and_then_says_who_and_what_next(
+    research_location: Location, books: Books, now: Now
+) -> None:
+    before_the_deadline(MONTH, now)
+    missing, refused, *others = books.due(MONTH)
+    for pair in others:
+        books.passed(*pair)
+    books.deliver(*refused, "a")
+    books.judge(*refused, "a", "refused")
+    assert research_location.tick(CLOSE) == []
+    after_the_deadline(MONTH, now, research_location.house)
+    (request,) = research_location.tick(CLOSE)
+    assert research_location.execute(request)
+    assert research_location.tick(CLOSE) == []
+    (close,) = research_location.house.ledger.month_closes(MONTH)
+    assert not close.complete
+    said = {str(m["dataset"]): m for m in close.members}
+    assert {key for key, m in said.items() if m["missing"]} == {missing[0].key, refused[0].key}
+    assert said[missing[0].key]["state"] == "not delivered"
+    assert said[refused[0].key]["state"] == "refused"
+    assert said[refused[0].key]["content_id"] == "standardized-a"
+    for key in (missing[0].key, refused[0].key):
+        lacks = said[key]["missing"]
+        assert isinstance(lacks, dict)
+        assert set(lacks) == {"what", "who", "next_step"}
+        assert lacks["who"].startswith(label(research_location.house, key))
+    # what comes later closes the month anew, when nothing is missing any more
+    books.passed(*refused, "b")
+    assert research_location.tick(CLOSE) == []
+    books.passed(*missing)
+    (request,) = research_location.tick(CLOSE)
+    assert research_location.execute(request)
+    assert research_location.tick(CLOSE) == []
+    assert [c.complete for c in research_location.house.ledger.month_closes(MONTH)] == [False, True]
+
+
+def label(house: House, key: str) -> str:
+    return house.configuration.organizations[key.split("/", maxsplit=1)[0]].label.en
+
+
+def test_what_is_under_way_at_the_deadline_is_waited_for_and_not_without_end(
+    research_location: Location, books: Books, now: Now, instance: dg.DagsterInstance
+) -> None:
+    after_the_deadline(MONTH, now, research_location.house)
+    first = books.due(MONTH)[0]
+    books.deliver(*first, "a")
+    assert research_location.tick(CLOSE) == []
+    now.moment += timedelta(days=research_location.house.configuration.calendar.closing_days, seconds=1)
+    (request,) = research_location.tick(CLOSE)
+    tags = partition_tag(first[0].organization, first[0].name, MONTH)
+    run = create_run_for_test(instance, job_name="__ASSET_JOB", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert research_location.tick(CLOSE) == []
+    instance.delete_run(run.run_id)
+    assert research_location.execute(request)
+    (close,) = research_location.house.ledger.month_closes()
+    states = {str(m["dataset"]): m["state"] for m in close.members}
+    assert states[first[0].key] == "under way"
+    assert set(states.values()) == {"under way", "not delivered"}
+
+
+def test_a_quarterly_dataset_is_due_with_the_last_month_of_its_quarter(books: Books) -> None:
+    by_month = {month: {(d.key, p.key) for d, p in books.due(month)} for month in ("1403-02", "1403-03")}
+    assert (REGISTER, "1403-Q1") in by_month["1403-03"]
+    assert REGISTER not in {key for key, _ in by_month["1403-02"]}
+    assert (PLACES, "1403-02") in by_month["1403-02"]
+
+
+def test_a_month_that_lacks_parts_is_closed_and_its_record_names_the_units(
+    research_location: Location, books: Books, now: Now
+) -> None:
+    before_the_deadline(MONTH, now)
+    for dataset, period in books.due(MONTH):
+        books.deliver(dataset, period, "a", units=29)
+        books.judge(dataset, period, "a")
+    (request,) = research_location.tick(CLOSE)
+    assert research_location.execute(request)
+    close: MonthClose = research_location.house.ledger.month_closes()[0]
+    assert not close.complete
+    ((dataset, lacks),) = [(m["dataset"], m["missing"]) for m in close.members if m["missing"]]
+    assert dataset == DISPUTES
+    assert isinstance(lacks, dict)
+    assert lacks["what"] == "the parts of 2 of 31 reporting units: 29, 30"
