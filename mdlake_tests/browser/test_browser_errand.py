@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,7 +21,8 @@ import pytest
 from conftest import MONTHS
 from dagster_pages import ENDED, Pages, Records, Server, running_chromium, running_server
 
-from mdlake.config import LAYERS, Home
+import mdlake.cli
+from mdlake.config import Home
 from mdlake.pipeline.naming import PARTITION_TAG
 from mdlake.standard import Period
 from mdlake.steps import House, open_house, partition_statuses
@@ -66,7 +69,25 @@ def browser() -> tuple[str, str]:
 
 @pytest.fixture
 def server(browser: tuple[str, str], landed: Ministry, home: Home, tmp_path: Path) -> Iterator[Server]:
-    """Dagster over the installation in which the deliveries wait."""
+    """Dagster over the installation in which the deliveries wait; the sensor that would run them by itself is off."""
+    home.dagster.mkdir(exist_ok=True)
+    shutil.copy(Path(mdlake.cli.__file__).with_name("dagster.yaml"), home.dagster)
+    subprocess.run(
+        [
+            str(Path(sys.executable).with_name("dagster")),
+            "sensor",
+            "stop",
+            "run_settled_deliveries",
+            "-w",
+            "workspace.yaml",
+            "-l",
+            "secure",
+        ],
+        env={**os.environ, **home.environment(), "DAGSTER_HOME": str(home.dagster)},
+        cwd=Path(__file__).resolve().parents[2],
+        check=True,
+        capture_output=True,
+    )
     with running_server(home, tmp_path / "dagster.log") as server:
         yield server
 
@@ -113,10 +134,10 @@ def test_three_months_are_backfilled_one_is_refused_its_next_step_is_followed_an
 def launch_three_months(pages: Pages) -> None:
     """From the asset graph, a backfill over both locations."""
     pages.open("/asset-groups")
-    pages.see(f"//a[contains(@href, '/assets/published/{PLACES}')]")
-    pages.read(*LAYERS)
+    pages.read("cooperatives", "provincial", "sso")
     pages.keep("asset-graph")
-    pages.select_layers(LIST, PLACES)
+    pages.select_layers(LIST)
+    pages.keep("asset-graph-of-a-dataset")
     pages.press("Materialize all")
     pages.read("Launch runs to materialize 4 assets")
     pages.choose(*MONTHS)
@@ -181,7 +202,7 @@ def try_to_publish_by_hand(pages: Pages) -> None:
 
 def launch_the_corrected_month(pages: Pages) -> None:
     """What the message asked for: raw to published of the month."""
-    pages.select_layers(LIST, PLACES)
+    pages.select_layers(LIST)
     pages.press("Materialize all")
     pages.choose(REFUSED)
     pages.launch("Launch backfill")
@@ -200,6 +221,8 @@ def see_three_green_months(pages: Pages) -> None:
 
 def check_the_runs(runs: list[dict[str, Any]]) -> None:
     """Each month was published once, by the backfill or by the hand-over, and no two runs of a partition met."""
+    # a month is closed by a sensor, at a moment of its own
+    runs = [run for run in runs if run["jobName"] != "month_close"]
     assert all(run["status"] in ENDED for run in runs)
     assert [run["runId"] for run in runs if PARTITION_TAG not in run["tags"]] == []
     published = Counter(run["tags"][PARTITION_TAG] for run in runs if (run["room"], run["status"]) == ("research", "SUCCESS"))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from conftest import CONFIG, Clock
 from mdlake.cli import cli
 from mdlake.config import Home
 from mdlake.errors import DeliveryRefused, MdlakeError
+from mdlake.exchange import NeedsStrictReading
 from mdlake.lake import PartitionState
 from mdlake.layers import ROW
 from mdlake.standard import Period
-from mdlake.steps import House, Run, due_partitions, judge, make_raw, open_house, partition_statuses, prepare
+from mdlake.steps import House, Run, due_partitions, judge, make_raw, open_house, partition_statuses, prepare, raw
 from mdlake.synthetic import DeliveredFile, Ministry
 
 DISPUTES, MONTH = "provincial/labour_disputes", "1403-02"
@@ -125,6 +126,24 @@ def test_the_same_parts_in_whatever_order_and_runs_they_arrive_are_the_same_cont
         send(home, *(parts[unit] for unit in order[half:]))
         contents.add(made_raw(house).content_id)
     assert len(contents) == 1
+
+
+def test_a_file_that_the_fast_reader_gives_up_half_way_is_read_anew_with_the_strict_one(
+    secure: House, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(secure.home, *parts.values())
+    expected = made_raw(secure)
+    strict, begun = raw.read_rows_strictly, []
+
+    def gives_up(path: Path, separator: str, names: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        begun.append(path)
+        yield from (batch.head(1) for batch in strict(path, separator, names, rows))
+        raise NeedsStrictReading
+
+    monkeypatch.setattr(raw, "read_rows", gives_up)
+    again = made_raw(secure)
+    assert begun
+    assert (again.content_id, again.details["parts"]) == (expected.content_id, expected.details["parts"])
 
 
 def test_missing_units_are_named_and_the_month_goes_on_with_a_warning_until_they_come(secure: House, parts: Parts) -> None:

@@ -485,7 +485,7 @@ def test_a_month_that_lacks_parts_is_closed_and_its_record_names_the_units(
     assert research_location.execute(request)
     close: MonthClose = research_location.house.ledger.month_closes()[0]
     assert not close.complete
-    ((dataset, lacks),) = [(m["dataset"], m["missing"]) for m in close.members if m["missing"]]
-    assert dataset == DISPUTES
+    ((key, lacks),) = [(m["dataset"], m["missing"]) for m in close.members if m["missing"]]
+    assert key == DISPUTES
     assert isinstance(lacks, dict)
     assert lacks["what"] == "the parts of 2 of 31 reporting units: 29, 30"

@@ -21,6 +21,7 @@ from mdlake.principles import RULES
 SHIPPED = Path(__file__).resolve().parents[2] / "assets_config"
 WORKPLACES = "organizations/sso/workplaces.yaml"
 INSURED = "organizations/sso/insured_contributions.yaml"
+DISPUTES = "organizations/provincial/labour_disputes.yaml"
 SEX = "classifications/sex.yaml"
 COUNTY = "classifications/county.yaml"
 
@@ -51,6 +52,14 @@ def edited(folder: Path, name: str, edit: Callable[[str], str]) -> str:
     text = edit((folder / name).read_text(encoding="utf-8"))
     (folder / name).write_text(text, encoding="utf-8")
     return text
+
+
+def test_a_reporting_unit_that_no_descriptor_can_name_is_told_of_the_dataset(folder: Path) -> None:
+    edited(folder, "classifications/province.yaml", replacing('code: "30"', 'code: "Alborz 30"'))
+    (problem,) = [problem for problem in problems_of(folder) if problem.field == "reporting_units"]
+    assert problem.file == DISPUTES
+    assert "cannot name a unit in a descriptor" in problem.message
+    assert "ASCII letters" in problem.fix
 
 
 def test_the_shipped_configuration_is_right(configuration: Configuration) -> None:
@@ -86,6 +95,10 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
     "a value that is not allowed": (
         WORKPLACES, "periodicity: month", "periodicity: week",
         "periodicity", "periodicity:", "'month' or 'quarter'", "Correct it.",
+    ),
+    "reporting units that are no classification": (
+        DISPUTES, "reporting_units: province", "reporting_units: provinces",
+        "reporting_units", "reporting_units:", "no classification called 'provinces'", "province",
     ),
     "a month that does not exist": (
         "calendar.yaml", "1399-11", "1399-13",
