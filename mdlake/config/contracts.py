@@ -104,6 +104,7 @@ class Contract:
     columns: tuple[Column, ...]
     edits: tuple[Comparison, ...]
     requirements: tuple[Requirement, ...]
+    alternatives: tuple[tuple[str, ...], ...]
     agreements: tuple[Agreement, ...]
     compositions: tuple[Composition, ...]
     rules: Mapping[str, RuleSetting]
@@ -116,7 +117,7 @@ class Contract:
 
     @cached_property
     def rule_version(self) -> str:
-        """Marks the strictness in force: 16 hex digits over all settings, edits, requirements, agreements and compositions."""
+        """Marks the strictness in force: 16 hex digits over all settings and all that is said of columns together."""
         text = json.dumps(
             {
                 "rules": {name: setting.model_dump() for name, setting in sorted(self.rules.items())},
@@ -127,6 +128,7 @@ class Contract:
                 "columns": {c.name: [c.type, c.required, c.minimum, c.maximum, c.pattern, c.on_invalid] for c in self.columns},
                 # only where there are any, so that the versions of all others stay what they were
                 **({"reporting_units": self._units_with_bounds} if self.reporting_units else {}),
+                **({"alternatives": self.alternatives} if self.alternatives else {}),
             },
             sort_keys=True,
         )

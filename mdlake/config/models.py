@@ -292,6 +292,9 @@ class ContractVersion(Frozen):
     columns: Mapping[Name, ColumnSpec] = Field(min_length=1)
     edits: tuple[Comparison, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    alternatives: tuple[tuple[Name, ...], ...] = Field(
+        default=(), description="columns of which each row fills exactly one, such as a national code or a foreigner's code"
+    )
     agreements: tuple[Agreement, ...] = ()
     compositions: tuple[Composition, ...] = ()
     rules: Mapping[str, RuleSetting] = Field(default_factory=dict, description="this dataset's own strictness")

@@ -140,6 +140,7 @@ def resolve_dataset(
                 columns=tuple(resolved),
                 edits=version.edits,
                 requirements=version.requirements,
+                alternatives=version.alternatives,
                 agreements=version.agreements,
                 compositions=version.compositions,
                 rules={**shared.rules, **version.rules},
@@ -356,7 +357,7 @@ def _header_problems(resolved: list[Column], source: YamlSource, path: tuple[str
 def _relation_problems(
     version: ContractVersion, resolved: list[Column], source: YamlSource, path: tuple[str | int, ...]
 ) -> Iterator[Problem]:
-    """What does not fit between two columns of one version: edits, requirements, agreements, compositions."""
+    """What does not fit between columns of one version: edits, requirements, alternatives, agreements, compositions."""
     own = version.columns
     for number, edit in enumerate(version.edits):
         for side in (edit.left, edit.right):
@@ -364,6 +365,8 @@ def _relation_problems(
         yield from _edit_problems(edit, resolved, source, (*path, "edits", number))
     for number, requirement in enumerate(version.requirements):
         yield from _requirement_problems(requirement, own, resolved, source, (*path, "requirements", number))
+    for number, alternatives in enumerate(version.alternatives):
+        yield from _alternative_problems(alternatives, own, source, (*path, "alternatives", number))
     for number, agreement in enumerate(version.agreements):
         for name in (agreement.unit, *agreement.columns):
             yield from _known(source, (*path, "agreements", number), "column", name, own)
@@ -393,6 +396,20 @@ def _requirement_problems(
     """A condition on a column without codes, or on a code that it does not have."""
     yield from _known(source, path, "column", requirement.column, own)
     yield from _code_problems(requirement.where, requirement.among, own, resolved, source, path)
+
+
+def _alternative_problems(
+    names: tuple[str, ...], own: Mapping[str, ColumnSpec], source: YamlSource, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """Fewer than two different columns, or one that must be filled in every row."""
+    if len(set(names)) < max(len(names), 2):
+        yield source.problem(path, "these are not two columns or more", "Name different columns, of which each row fills one.")
+    for name in names:
+        yield from _known(source, path, "column", name, own)
+        if name in own and own[name].required:
+            yield source.problem(
+                path, f"the column {name!r} is required in every row", "Write `required: false` there, or leave it out here."
+            )
 
 
 def _code_problems(

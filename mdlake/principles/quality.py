@@ -94,6 +94,15 @@ def _required_when(subject: Subject) -> Question:
     return Question(counts=counts)
 
 
+def _exactly_one_filled(subject: Subject) -> Question:
+    """Rows that fill none of some alternative columns, or more than one."""
+    counts = {}
+    for names in subject.contract.alternatives:
+        filled = pl.sum_horizontal(pl.col(name).is_not_null() for name in names)
+        counts[f"one of {', '.join(names)}"] = (pl.len(), (filled != 1).sum())
+    return Question(counts=counts)
+
+
 def _compositions(subject: Subject) -> Question:
     """Units, such as households, of which not exactly one row has the code that one of them must have."""
     frames = {}
@@ -217,6 +226,17 @@ RULES = (
             en="Ask the producer to complete the item in the rows whose code makes it necessary, or to correct the code.",
         ),
         _required_when,
+    ),
+    Rule(
+        "exactly_one_filled",
+        _PRINCIPLE,
+        frozenset({"standardized"}),
+        Label(fa="از ستون‌های جایگزین درست یکی پر است", en="of alternative columns, exactly one is filled"),
+        Label(
+            fa="تولیدکننده در سطرهایی که هیچ‌یک یا بیش از یکی پر است، یکی را نگه دارد.",
+            en="Ask the producer to fill exactly one of them in the rows that have none or several.",
+        ),
+        _exactly_one_filled,
     ),
     Rule(
         "compositions",

@@ -37,8 +37,8 @@ class PartitionStatus:
         units_missing: codes of those whose part is not there.
         state: `delivery refused`, `delivered`, `refused`, `in progress` or `published`.
         rows: number of rows by layer, as far as it was made.
-        linked: share of the delivered rows that reached the research zone with every pseudonym that a row must have (of a
-            dataset that requires none: with the one that most rows have); None before.
+        linked: share of the delivered rows that reached the research zone with every pseudonym that a row must have, or one
+            of several alternatives (of a dataset that requires none: with the one that most rows have); None before.
         nearest: the rule that came nearest to its threshold or passed it, with the share that failed; None where none did.
         verdicts: outcome by layer; None where the layer was not judged as it stands.
         failures: what failed, in words, with what to do.
@@ -216,6 +216,8 @@ def _linked(contract: Contract, pseudonymized: PartitionState | None, tally: Tal
         return None
     filled = {column.name: pseudonymized.filled[column.pseudonym] for column in contract.linked}
     required = [filled[column.name] for column in contract.linked if column.required]
+    # a row that fills several of the alternatives is counted as often; the rule on them tells of such rows
+    required += [sum(filled[n] for n in names) for names in contract.alternatives if filled.keys() >= set(names)]
     return (min(required) if required else max(filled.values())) / tally.rows_in
 
 

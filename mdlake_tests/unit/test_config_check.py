@@ -208,6 +208,14 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "      - {column: phone, where: status, among: [\"7\"]}\n    agreements:",
         "versions.0.requirements.0", "column: phone", "no code called '7'", "Known: 1, 2, 3",
     ),
+    "alternatives of which one must be filled": (
+        WORKPLACES, "    agreements:", "    alternatives:\n      - [phone, workplace_code]\n    agreements:",
+        "versions.0.alternatives.0", "phone, workplace_code", "'workplace_code' is required in every row", "required: false",
+    ),
+    "alternatives of one column": (
+        WORKPLACES, "    agreements:", "    alternatives:\n      - [phone, phone]\n    agreements:",
+        "versions.0.alternatives.0", "phone, phone", "not two columns or more", "different columns",
+    ),
     "a composition of no column": (
         WORKPLACES, "    agreements:", "    compositions:\n"
         "      - {unit: household, column: status, code: \"1\"}\n    agreements:",

@@ -97,6 +97,7 @@ EVERY_TYPE = Contract(
     ),
     edits=(),
     requirements=(),
+    alternatives=(),
     agreements=(),
     compositions=(),
     rules={},

@@ -230,6 +230,10 @@ def _one_rial_more(subject: Subject) -> Subject:
     return replace(subject, rows=subject.rows.with_columns(pl.col("premium") + more))
 
 
+def _an_occupation_or_an_end(subject: Subject) -> Subject:
+    return replace(subject, contract=replace(subject.contract, alternatives=(("occupation", "job_end"),)))
+
+
 def _a_place_of_one_woman(subject: Subject) -> Subject:
     composed = Composition(unit="workplace_code", column="sex", code="2")
     return replace(subject, contract=replace(subject.contract, compositions=(composed,)))
@@ -270,6 +274,7 @@ MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("ranges", "standardized"): Mutation("45 days of work", lambda file: file.set("روزهای کارکرد", "45", 50)),
     ("logical_edits", "standardized"): Mutation("a premium above the wage", _premium_above_the_wage),
     ("required_when", "standardized"): Mutation("an end that some need", in_subject=_an_end_is_required_of_some),
+    ("exactly_one_filled", "standardized"): Mutation("one or the other", in_subject=_an_occupation_or_an_end),
     ("compositions", "standardized"): Mutation("places must have one woman", in_subject=_a_place_of_one_woman),
     ("outliers", "standardized"): Mutation(
         "wages with six zeros more", lambda file: file.set("دستمزد روزانه", lambda wage: wage.strip() + "000000", 50)
@@ -486,6 +491,14 @@ def _required_when(subject: Subject) -> Parts:
     }
 
 
+def _exactly_one_filled(subject: Subject) -> Parts:
+    rows = rows_of(subject.rows)
+    return {
+        f"one of {', '.join(names)}": (len(rows), sum(1 for row in rows if [row[n] is None for n in names].count(False) != 1))
+        for names in subject.contract.alternatives
+    }
+
+
 def _compositions(subject: Subject) -> Parts:
     parts: Parts = {}
     for composition in subject.contract.compositions:
@@ -588,6 +601,7 @@ RECOUNTED: Mapping[str, Callable[[Subject], Parts]] = {
     "logical_edits": _logical_edits,
     "required_when": _required_when,
     "reporting_units_complete": _reporting_units_complete,
+    "exactly_one_filled": _exactly_one_filled,
     "compositions": _compositions,
     "outliers": _outliers,
     "heaping": _heaping,
@@ -633,6 +647,7 @@ COMPARES = {
     "duplicate_rows",
     "key_epoch_uniform",
     "required_when",
+    "exactly_one_filled",
     "compositions",
     "reporting_units_complete",
 }
