@@ -6,22 +6,22 @@ import csv
 import hashlib
 import json
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 from conftest import CONFIG, MAKERS, Clock
 from deltalake import DeltaTable
+from planted_defects import leaving
 
 from mdlake.config import Home
 from mdlake.errors import GateRefused, MdlakeError
 from mdlake.lake import PARTITION_COLUMN, PartitionState, Table
-from mdlake.layers import REASONS, ROW, Tally
+from mdlake.layers import ROW
 from mdlake.ledger import Verdict
 from mdlake.pseudonyms import KeyFile, derive_key, pseudonym_of
 from mdlake.standard import Period
@@ -109,80 +109,6 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     return Walked(secure, delivered)
 
 
-LEAVES: Mapping[str, Mapping[str, set[str]]] = {
-    LIST: {
-        "wrong_check_digit": {"national_code:check_digit"},
-        "missing_national_code": {"national_code:missing"},
-        "malformed_workplace_code": {"workplace_code:not_digits", "workplace_code:wrong_length"},
-        "non_numeric_wage": {"daily_wage:not_a_number"},
-        "exact_duplicate": {"row:duplicate"},
-    },
-    PLACES: {
-        "malformed_workplace_code": {"workplace_code:not_digits", "workplace_code:wrong_length"},
-        "unknown_status_code": {"status:unknown_code"},
-        "exact_duplicate": {"row:duplicate"},
-    },
-}
-"""Harm classes whose rows leave for quarantine, with the reasons that may stand there."""
-
-BLANKS: Mapping[str, Mapping[str, set[str]]] = {
-    LIST: {
-        "unknown_sex_code": {"sex:unknown_code"},
-        "impossible_date": {"birth_date:not_a_date", "job_start:not_a_date"},
-    },
-    PLACES: {"wrong_check_digit": {"employer_national_code:check_digit", "employer_legal_id:check_digit"}},
-}
-"""Harm classes whose value goes blank, with the faults that are counted."""
-
-RULES_FIND: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    LIST: {
-        "days_out_of_range": ("ranges", "days_worked"),
-        "end_before_start": ("logical_edits", "job_start <= job_end"),
-        "orphan_workplace": ("foreign_keys", "workplace_code→sso/workplaces"),
-    },
-    PLACES: {},
-}
-"""Harm classes that a rule counts, with the part of the rule."""
-
-
-@pytest.mark.parametrize("key", [LIST, PLACES])
-def test_every_harm_is_found_by_a_reason_a_fault_or_a_rule(key: str, walked: Walked) -> None:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for month in MONTHS:
-        truth = walked.truth(key, month)
-        aside = rows(walked.secure, "quarantine", key, month)
-        reasons = truth.join(aside, left_on="record", right_on=ROW, how="left").select("harm", REASONS)
-        for harm, reason in reasons.drop_nulls("harm").iter_rows():
-            if harm in LEAVES[key]:
-                assert reason in LEAVES[key][harm], (harm, reason)
-                found[harm][f"quarantine {reason}"] += 1
-            else:
-                assert reason is None, (harm, reason)
-        # and nobody leaves who did no harm
-        assert reasons.filter(pl.col("harm").is_null() & pl.col(REASONS).is_not_null()).is_empty()
-        tally = Tally.from_json(state(walked.secure, "standardized", key, month).details["tally"])
-        for harm, faults in BLANKS[key].items():
-            harmed = truth.filter(harm=harm).height
-            assert sum(tally.faults[fault] for fault in faults) == harmed, harm
-            found[harm].update({f"blank {fault}": tally.faults[fault] for fault in faults})
-        results: dict[object, Mapping[str, Any]] = {
-            r["rule"]: r for r in _verdict(walked.secure, "standardized", key, month).results
-        }
-        for harm, (rule, part) in RULES_FIND[key].items():
-            harmed = truth.filter(harm=harm).height
-            counted = results[rule]["parts"].get(part, [0, 0])[1]
-            if (rule, month) != ("foreign_keys", MONTHS[0]):  # the first month has no register of a month before
-                # a register that refused workplaces of its own orphans more lists than the harm did
-                assert counted >= harmed if rule == "foreign_keys" else counted == harmed, (harm, month)
-                found[harm][f"rule {rule} ({part})"] += counted
-    every = {harm for month in MONTHS for harm in walked.truth(key, month)["harm"].drop_nulls()}
-    assert every == LEAVES[key].keys() | BLANKS[key].keys() | RULES_FIND[key].keys(), "a class of harm that nothing finds"
-    lines = [key]
-    for harm, ways in sorted(found.items()):
-        lines.append(f"  {harm:26} " + ", ".join(f"{way}: {count}" for way, count in sorted(ways.items()) if count))
-    print("\n" + "\n".join(lines))
-
-
 def _verdict(house: House, layer: str, key: str, month: str) -> Verdict:
     organization, name = key.split("/")
     verdict = house.ledger.latest_verdict(layer, organization, name, month)
@@ -200,7 +126,7 @@ def _pseudonyms(walked: Walked) -> Callable[[str, str | None], str | None]:
 
 def _surviving(walked: Walked, key: str, month: str) -> pl.DataFrame:
     """The truth of the records that no harm takes away."""
-    return walked.truth(key, month).filter(~pl.col("harm").is_in(list(LEAVES[key])) | pl.col("harm").is_null())
+    return walked.truth(key, month).filter(~pl.col("harm").is_in(leaving(key)) | pl.col("harm").is_null())
 
 
 @pytest.mark.parametrize("month", MONTHS)
