@@ -52,6 +52,15 @@ class Clock:
         return self.moment
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have to tell of what they found, which a worker of its own cannot print."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "printed":
+                terminalreporter.section(report.nodeid.rpartition("::")[2])
+                terminalreporter.write_line(str(text))
+
+
 @pytest.fixture
 def clock() -> Clock:
     """The only clock of `secure` and `research`."""

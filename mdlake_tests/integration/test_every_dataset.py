@@ -167,6 +167,7 @@ def _findings(installed: Installation, key: str, period: Period, truth: pl.DataF
         yield Finding(harm, harmed.height, found, frozenset(harmed[REASONS]), caught)
 
 
+@pytest.mark.xdist_group("planted defects")
 @pytest.mark.parametrize("key", Ministry().datasets)
 def test_every_class_of_defects_is_caught_by_a_rule_of_its_principle_or_leaves_with_its_reason(
     key: str, findings: Callable[[str], list[Finding]]
@@ -183,8 +184,9 @@ def test_every_class_of_defects_is_caught_by_a_rule_of_its_principle_or_leaves_w
             assert RULES[caught.rule].principle == caught.principle
 
 
+@pytest.mark.xdist_group("planted defects")
 def test_the_table_of_all_classes_of_defects_has_no_gap(
-    findings: Callable[[str], list[Finding]], capsys: pytest.CaptureFixture[str]
+    findings: Callable[[str], list[Finding]], record_property: Callable[[str, object], None]
 ) -> None:
     datasets = Ministry().datasets
     lines = [
@@ -193,6 +195,5 @@ def test_the_table_of_all_classes_of_defects_has_no_gap(
         for f in findings(key)
     ]
     head = f"{'dataset':35}{'class of defects':28}{'planted':>7}{'found':>7}  by"
-    with capsys.disabled():
-        print("", head, *lines, f"{len(lines)} classes of defects in {len(datasets)} datasets", sep="\n")
+    record_property("printed", "\n".join([head, *lines, f"{len(lines)} classes of defects in {len(datasets)} datasets"]))
     assert not [line for line in lines if line.endswith("– nothing")]
