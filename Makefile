@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MDLAKE_HOME ?= $(CURDIR)/.mdlake
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint acceptance bench browser clean
+.PHONY: help setup demo ui test lint acceptance bench months browser clean
 
 help: ## what can be started
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ acceptance: setup browser ## the long tests: memory at full size, processes kill
 
 bench: setup ## layer by layer against the floor and a peer; ROWS=1000000 by default
 	$(BIN)/python -m benchmarks.run --rows $(or $(ROWS),1000000)
+
+months: setup ## the whole ministry for two years: memory, and whether a late month costs what an early one does
+	$(BIN)/python -m benchmarks.months
 
 clean: ## remove the state of the demo (not the environment)
 	rm -rf $(MDLAKE_HOME) .artefacts

@@ -1,1 +1,1 @@
-"""Benchmarks of the whole way. Started by `make bench`; results go to RESULTS.md. Nothing here is imported by mdlake."""
+"""Benchmarks of the whole way, started by `make bench` and `make months`; results go to RESULTS.md. mdlake imports nothing here."""

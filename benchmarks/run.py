@@ -18,6 +18,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.results import write_section
 from benchmarks.writing import WAYS
 from benchmarks.writing import measure as measure_writing
 
@@ -43,7 +44,7 @@ def main() -> None:
         results = _measure(Path(folder), arguments.rows, arguments.rounds, [c for c in CONTENDERS if c not in arguments.skip])
     text = _report(results, arguments.rows, arguments.rounds)
     print(text)
-    _write_section(Path(__file__).with_name("RESULTS.md"), arguments.rows, text)
+    write_section(f"{arguments.rows:,} persons: ", text)
 
 
 def _measure(folder: Path, rows: int, rounds: int, contenders: list[str]) -> dict[str, dict[str, float]]:
@@ -145,17 +146,6 @@ def _report(results: dict[str, dict[str, float]], rows: int, rounds: int) -> str
     for way in WAYS:
         lines.append(f"| {way} | {results[way]['total']:.2f} | {results[way]['peak_megabytes']:,.0f} MB |")
     return "\n".join(lines) + "\n"
-
-
-def _write_section(path: Path, rows: int, text: str) -> None:
-    """Replace the section of this size, and leave those of other sizes."""
-    head = (
-        "# Results\n\n" + (__doc__ or "").strip() + "\n\nThe floor and the peer say in their own modules what makes them fair.\n"
-    )
-    old = path.read_text(encoding="utf-8") if path.exists() else head
-    parts = old.split("\n## ")
-    kept = ["## " + part.rstrip() + "\n" for part in parts[1:] if not part.startswith(f"{rows:,} persons")]
-    path.write_text("\n".join([head, *kept, text]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ __all__ = [
     "LakeError",
     "LedgerError",
     "MdlakeError",
+    "PartitionBusy",
     "SealError",
     "UnknownName",
 ]
@@ -71,6 +72,10 @@ class DeliveryRefused(MdlakeError):
 
 class GateRefused(MdlakeError):
     """The gate did not let a partition pass; the message lists what is missing, who must act, what to run next."""
+
+
+class PartitionBusy(MdlakeError):
+    """A partition is being run by somebody else."""
 
 
 class KeyRefused(MdlakeError):

@@ -18,7 +18,7 @@ from mdlake.cli.surroundings import (
     print_json,
     print_table,
 )
-from mdlake.errors import DeliveryRefused, MdlakeError, UnknownName
+from mdlake.errors import DeliveryRefused, PartitionBusy, UnknownName
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def run_partitions(
             progress.update(task, description=f"{dataset.key} {period}")
             try:
                 runs.run(dataset, period)
-            except MdlakeError as taken_by_another:
+            except PartitionBusy as taken_by_another:
                 # a sensor of an open UI may have been faster with one of them: the others go on
                 busy.append(str(taken_by_another))
             progress.advance(task)

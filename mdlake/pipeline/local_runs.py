@@ -20,7 +20,7 @@ from types import TracebackType
 import dagster as dg
 
 from mdlake.config import Dataset, Home
-from mdlake.errors import MdlakeError
+from mdlake.errors import PartitionBusy
 from mdlake.pipeline.assets import ROOM_LAYERS
 from mdlake.pipeline.build import build_definitions
 from mdlake.pipeline.naming import PARTITION_TAG, job_name, partition_tag
@@ -62,14 +62,14 @@ class LocalRuns:
         """Take one partition through both rooms; false as soon as a room's run fails.
 
         Raises:
-            MdlakeError: the partition is being run by somebody else.
+            PartitionBusy: the partition is being run by somebody else.
         """
         tags = partition_tag(dataset.organization, dataset.name, period.key)
         with _locked(self._home.dagster / "local_runs" / f"{tags[PARTITION_TAG]}.lock") as sole:
             if sole:
                 self._end_killed_runs(tags)
             if not sole or self._instance.get_runs(dg.RunsFilter(tags=tags, statuses=_UNFINISHED), limit=1):
-                raise MdlakeError(
+                raise PartitionBusy(
                     "the partition is being run already",
                     where=f"{dataset.key} {period}",
                     next_step="Wait for that run, or end it in the Dagster UI.",
