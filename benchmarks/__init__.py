@@ -1,1 +1,1 @@
-"""Benchmarks of the whole way, started by `make bench` and `make months`; results go to RESULTS.md. mdlake imports nothing here."""
+"""Benchmarks of the whole way, started by `make bench` and `make months`; figures in RESULTS.md. mdlake imports nothing here."""
