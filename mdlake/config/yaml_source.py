@@ -33,7 +33,7 @@ class Problem:
         return f"{place}:{named} {self.message}. {self.fix}"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML 1.2 core scalars only."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own name
@@ -46,6 +46,10 @@ for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:float", r"^[-+]?(?:0|[1-9][0-9]*)\.[0-9]+$", list("-+0123456789")),
 ):
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+_DEEPEST = 100
+"""No file of the configuration nests deeper than ten."""
 
 
 @dataclass
@@ -80,11 +84,27 @@ class YamlSource:
                 self._note(item, (*path, number))
 
 
+def _is_too_deep(text: str) -> bool:
+    """Whether anything is nested so deep that the composer, which calls itself in C, could run out of its stack."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            return True
+    return False
+
+
 def read_yaml(path: Path, name: str) -> YamlSource:
     """Read one file; a broken one comes back with a problem and without data."""
     source = YamlSource(name)
     try:
         text = path.read_text(encoding="utf-8")
+        if _is_too_deep(text):
+            source.problems.append(Problem(name, 1, "", "the file is nested without end", "Write out what an alias repeats."))
+            return source
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
