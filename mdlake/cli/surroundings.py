@@ -29,8 +29,10 @@ __all__ = [
     "print_table",
 ]
 
-_NUMERIC = frozenset({"rows", "files", "delivered", "standardized", "quarantined", "duplicates", "published", "linked", "count"})
-_WIDTHS = {"period": 7, "linked": 6, "published": 9, "worst rule": 18}
+_NUMERIC = frozenset(
+    {"rows", "files", "delivered", "standardized", "quarantined", "set aside", "duplicates", "published", "linked", "count"}
+)
+_WIDTHS = {"period": 7, "linked": 6, "published": 9, "worst rule": 21}
 """Least widths, so that the tables of several groups stand in line."""
 
 console = Console()

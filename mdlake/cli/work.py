@@ -204,7 +204,7 @@ def status(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> N
 
 def print_statuses(statuses: tuple[PartitionStatus, ...]) -> None:
     """A table of all, then what failed and what to do."""
-    columns = ("period", "delivered", "standardized", "quarantined", "published", "linked", "worst rule")
+    columns = ("period", "delivered", "standardized", "set aside", "published", "linked", "worst rule")
     print_grouped_table(
         columns, {key: [_row(s) for s in statuses if s.dataset == key] for key in sorted({s.dataset for s in statuses})}
     )
@@ -220,6 +220,11 @@ def print_statuses(statuses: tuple[PartitionStatus, ...]) -> None:
             console.print(f"  next: {s.next_step}\n", highlight=False, soft_wrap=True, markup=False)
 
 
+def _short_percent(share: float) -> str:
+    """With a decimal only where it matters, so that a rule and its share fit a terminal of 80 columns."""
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+
+
 def _row(status: PartitionStatus) -> tuple[str, ...]:
     counts = (status.declared_rows, status.rows.get("standardized"), status.quarantined)
     shown = ("–" if count is None else f"{count:,}" for count in counts)
@@ -227,5 +232,5 @@ def _row(status: PartitionStatus) -> tuple[str, ...]:
     published = f"[{'yellow' if warned else 'green'}]{status.rows.get('published', 0):,}[/]"
     state = published if status.state == "published" else f"[red]{status.state}[/]"
     linked = "–" if status.linked is None else f"{status.linked:.1%}"
-    worst = "–" if status.nearest is None else f"{status.nearest[0]} {status.nearest[1]:.1%}"
+    worst = "–" if status.nearest is None else f"{status.nearest[0]} {_short_percent(status.nearest[1])}"
     return (status.period, *shown, state, linked, worst)

@@ -93,6 +93,7 @@ class Contract:
         missing_values: fields that say that there is nothing, beside the blank.
         rules: every rule's strictness for this dataset, the dataset's own before the ministry's.
         reporting_units: who sends a file of its own each; None where the organization sends one for all.
+        reporting_unit_column: in which each row names its reporting unit; None where no column does.
     """
 
     dataset: str
@@ -109,6 +110,7 @@ class Contract:
     compositions: tuple[Composition, ...]
     rules: Mapping[str, RuleSetting]
     reporting_units: Classification | None = None
+    reporting_unit_column: str | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -128,6 +130,7 @@ class Contract:
                 "columns": {c.name: [c.type, c.required, c.minimum, c.maximum, c.pattern, c.on_invalid] for c in self.columns},
                 # only where there are any, so that the versions of all others stay what they were
                 **({"reporting_units": self._units_with_bounds} if self.reporting_units else {}),
+                **({"reporting_unit_column": self.reporting_unit_column} if self.reporting_unit_column else {}),
                 **({"alternatives": self.alternatives} if self.alternatives else {}),
             },
             sort_keys=True,

@@ -286,6 +286,9 @@ class ContractVersion(Frozen):
     valid_from: PeriodKey
     approved_note: str | None = None
     unit_key: tuple[Name, ...] = Field(min_length=1, description="columns that identify one statistical unit's row")
+    reporting_unit_column: Name | None = Field(
+        default=None, description="the column in which each row names the reporting unit that sends it"
+    )
     missing_values: tuple[str, ...] = Field(
         default=(), description="what the producer writes where there is nothing, such as NA or -; a blank always is nothing"
     )

@@ -128,6 +128,7 @@ def resolve_dataset(
             problems += found
             resolved += [column] if column else []
         problems += _contract_problems(version, resolved, shared, columns, source, path)
+        problems += _unit_column_problems(version, file, resolved, source, (*path, "reporting_unit_column"))
         following = file.versions[number + 1].valid_from if number + 1 < len(file.versions) else None
         contracts.append(
             Contract(
@@ -145,6 +146,7 @@ def resolve_dataset(
                 compositions=version.compositions,
                 rules={**shared.rules, **version.rules},
                 reporting_units=shared.classifications.get(file.reporting_units) if file.reporting_units else None,
+                reporting_unit_column=version.reporting_unit_column,
             )
         )
     problems += _type_changes(contracts, source)
@@ -338,6 +340,18 @@ def _contract_problems(
             referred = columns.get(reference.dataset)
             if referred is not None:
                 yield from _known(source, (*where, "column"), "column", reference.column, referred)
+
+
+def _unit_column_problems(
+    version: ContractVersion, file: DatasetFile, resolved: list[Column], source: YamlSource, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """A column that is not there, or whose codes are not those of the reporting units."""
+    name = version.reporting_unit_column
+    yield from _known(source, path, "column", name, version.columns)
+    column = next((column for column in resolved if column.name == name), None)
+    if column is not None and (column.classification is None or column.classification.name != file.reporting_units):
+        fix = "Name a column whose classification is that of `reporting_units`, or leave it out."
+        yield source.problem(path, f"the column {name!r} has other codes than the reporting units", fix)
 
 
 def _header_problems(resolved: list[Column], source: YamlSource, path: tuple[str | int, ...]) -> Iterator[Problem]:

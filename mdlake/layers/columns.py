@@ -12,6 +12,7 @@ import polars as pl
 
 from mdlake.config import Column, Contract, Label
 from mdlake.errors import UnknownName
+from mdlake.standard import persian_digits
 
 __all__ = ["MALFORMED", "REASONS", "ROW", "STORAGE", "LayerColumn", "layer_columns", "layer_order", "layer_schema"]
 
@@ -140,11 +141,15 @@ def _generalized(column: Column) -> LayerColumn:
         label = Label(fa=f"{label.fa} (سال)", en=f"{label.en} (year)")
         return LayerColumn(f"{column.name}_year", pl.Int64(), label, (column.name,))
     if action == "band":
-        label = Label(fa=f"{label.fa} (آغاز بازهٔ {width}تایی)", en=f"{label.en} (start of a band of {width})")
+        label = Label(fa=f"{label.fa} (آغاز بازهٔ {_persian(width)}تایی)", en=f"{label.en} (start of a band of {width})")
         return LayerColumn(f"{column.name}_band", pl.Int64(), label, (column.name,), column.unit)
     if action == "top_code":
-        label = Label(fa=f"{label.fa} (حداکثر {width})", en=f"{label.en} (at most {width})")
+        label = Label(fa=f"{label.fa} (حداکثر {_persian(width)})", en=f"{label.en} (at most {width})")
     return LayerColumn(column.name, STORAGE[column.type], label, (column.name,), column.unit)
+
+
+def _persian(number: int | None) -> str:
+    return persian_digits(f"{number:,}".replace(",", "٬"))
 
 
 def _pseudonym_label(column: Column) -> Label:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mdlake.config import Label
-from mdlake.layers import MALFORMED
+from mdlake.layers import MALFORMED, ROW
 from mdlake.principles.rule import Question, Rule, Subject
 
 __all__ = ["RULES"]
@@ -73,6 +73,18 @@ def _reference_period(subject: Subject) -> Question:
     months = [month.key for month in subject.period.months()]
     value = pl.col(column.name)
     return Question(counts={column.name: (value.count(), (~value.is_in(months)).sum())})
+
+
+def _rows_of_their_unit(subject: Subject) -> Question:
+    """Rows of a reporting unit's file that name another unit."""
+    name = subject.contract.reporting_unit_column
+    if name is None:
+        return Question()
+    counts = {}
+    for unit, (first, last) in subject.unit_rows.items():
+        is_of_part = pl.col(ROW).is_between(first, last)
+        counts[f"unit {unit}"] = (is_of_part.sum(), (is_of_part & (pl.col(name) != unit)).sum())
+    return Question(counts=counts)
 
 
 def _writing_edits(subject: Subject) -> Question:
@@ -187,6 +199,17 @@ RULES = (
             en="Ask the producer for the file of this period; rows of other periods belong to their own delivery.",
         ),
         _reference_period,
+    ),
+    Rule(
+        "rows_of_their_unit",
+        _PRINCIPLE,
+        frozenset({"standardized"}),
+        Label(fa="سطرهای پروندهٔ هر واحد از آن همان واحد است", en="the rows of a reporting unit's file name that unit"),
+        Label(
+            fa="واحد گزارش‌دهنده سطرهای واحدهای دیگر را کنار بگذارد، یا کد خود را اصلاح کند.",
+            en="Ask the reporting unit to leave out the rows of other units, or to correct its own code.",
+        ),
+        _rows_of_their_unit,
     ),
     Rule(
         "writing_edits",

@@ -139,7 +139,14 @@ def _below(house: House, subject: Subject, dataset: Dataset) -> Subject:
     state = below.state(subject.period.key)
     if state is None:
         return subject
-    return replace(subject, below=below.scan(subject.period.key).drop(PARTITION_COLUMN), below_count=state.rows)
+    subject = replace(subject, below=below.scan(subject.period.key).drop(PARTITION_COLUMN), below_count=state.rows)
+    return replace(subject, unit_rows=_unit_rows(state)) if subject.layer == "standardized" else subject
+
+
+def _unit_rows(raw: PartitionState) -> dict[str, tuple[int, int]]:
+    """The first and the last row of each reporting unit's part that has any."""
+    parts: Mapping[str, Mapping[str, int]] = raw.details.get("parts", {})
+    return {unit: (part["first_row"], part["first_row"] + part["rows"] - 1) for unit, part in parts.items() if part["rows"]}
 
 
 def _quarantined(house: House, subject: Subject, dataset: Dataset, state: PartitionState) -> int:

@@ -21,18 +21,25 @@ from mdlake.synthetic.delivery import DeliveredFile, Order, delivered
 from mdlake.synthetic.disability import Disabilities
 from mdlake.synthetic.disputes import Disputes
 from mdlake.synthetic.employment import Employment
+from mdlake.synthetic.employment_deputy import EmploymentLoans, JobSeekers
 from mdlake.synthetic.farmers_fund import InsuredMembers
+from mdlake.synthetic.foreigners import Foreigners
 from mdlake.synthetic.households import Households
+from mdlake.synthetic.labour_market import LabourMarket
 from mdlake.synthetic.page import Canary
 from mdlake.synthetic.pensions import Pensions
+from mdlake.synthetic.permits import Permits
 from mdlake.synthetic.population import Persons, Workplaces
 from mdlake.synthetic.provincial import LabourDisputes
 from mdlake.synthetic.rural_insurance import RuralInsurance
 from mdlake.synthetic.social_welfare import HouseholdMembers
 from mdlake.synthetic.sso import InsuredContributions, WorkplaceTable
 from mdlake.synthetic.sso_benefits import PensionerTable, UnemploymentBenefits
+from mdlake.synthetic.training import Training
+from mdlake.synthetic.tvto import SkillCertificates, Trainees
 from mdlake.synthetic.unemployment import Unemployment
 from mdlake.synthetic.welfare import HouseholdSupport, WelfareCases
+from mdlake.synthetic.work_permits import ForeignWorkPermits
 
 __all__ = ["Ministry"]
 
@@ -81,6 +88,9 @@ class Ministry:
         cases = WelfareCases(persons, households, disabilities, self._seed)
         support = HouseholdSupport(persons, households, cases, self._seed)
         pensions, unemployment = Pensions(persons, self._seed), Unemployment(persons, employment, self._seed)
+        foreigners = Foreigners(persons, self._seed)
+        training = Training(persons, households, employment, foreigners, self._seed)
+        market = LabourMarket(persons, workplaces, employment, households, cooperatives, self._seed)
         datasets: tuple[Dataset, ...] = (
             InsuredContributions(persons, workplaces, employment, self._seed, self._contract_change),
             WorkplaceTable(workplaces, employment),
@@ -93,6 +103,11 @@ class Ministry:
             WelfareClients(persons, households, disabilities, cases, self._seed),
             HouseholdMembers(persons, households, support, self._seed),
             InsuredMembers(persons, households, RuralInsurance(persons, households, self._seed), self._seed),
+            Trainees(persons, foreigners, training, self._seed),
+            SkillCertificates(persons, training, self._seed),
+            JobSeekers(persons, households, market, self._seed),
+            EmploymentLoans(persons, workplaces, cooperatives, market, self._seed),
+            ForeignWorkPermits(foreigners, workplaces, Permits(foreigners, workplaces, self._seed), self._seed),
         )
         return {dataset.key: dataset for dataset in datasets}
 

@@ -110,6 +110,7 @@ class LabourDisputes(Dataset):
             Defect("malformed_case_number", 0.002, malformed_code("case_number")),
             Defect("malformed_workplace_code", 0.002, malformed_code("workplace_code")),
             Defect("orphan_workplace", 0.003, self._orphaned),
+            Defect("of_another_province", 0.0005, self._moved),
             Defect("unknown_claim_kind", 0.003, one_of("claim_kind", "99", "00", "نامعلوم")),
             Defect("impossible_date", 0.003, impossible_date("filed_date")),
             Defect("decided_before_filed", 0.002, end_before_start("filed_date", "decided_date")),
@@ -125,6 +126,12 @@ class LabourDisputes(Dataset):
 
     def _orphaned(self, page: Page, at: Ints, draw: Bits) -> dict[str, pl.Series]:
         return {"workplace_code": self._workplaces.unregistered_codes((draw % np.uint64(1_000_000)).astype(np.int64))}
+
+    def _moved(self, page: Page, at: Ints, draw: Bits) -> dict[str, pl.Series]:
+        """The code of another province."""
+        step = 1 + (draw % np.uint64(len(PROVINCES) - 1)).astype(np.int64)
+        own: Ints = page.text["province"].gather(at).cast(pl.Int64).to_numpy()
+        return {"province": padded((own + step) % len(PROVINCES), 2)}
 
     def reported_by(self, unit: str) -> Self:
         """The events of one province."""

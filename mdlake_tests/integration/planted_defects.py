@@ -72,6 +72,11 @@ def orphan(column: str, dataset: str) -> Caught:
     return Caught(principle="system", rule="foreign_keys", parts=(f"{column}→{dataset}",), at_least=True)
 
 
+def not_one(columns: str) -> Caught:
+    """Rows that fill none or more than one of some columns; whichever of the two it is, the other is counted with it."""
+    return Caught(principle="quality", rule="exactly_one_filled", parts=(f"one of {columns}",), at_least=True)
+
+
 PERSON = {
     "wrong_check_digit": leaves("national_code:check_digit"),
     "missing_national_code": leaves("national_code:missing"),
@@ -177,6 +182,67 @@ CAUGHT: Mapping[str, Mapping[str, Caught]] = {
         "joined_after_quarter": contradicts("joined_date <= month"),
         "orphan_cooperative": orphan("legal_id", "cooperatives/cooperatives"),
     },
+    "tvto/trainees": {
+        "wrong_check_digit": leaves("national_code:check_digit"),
+        "malformed_foreigner_code": leaves("foreigner_code:not_digits", "foreigner_code:wrong_length"),
+        "exact_duplicate": leaves("row:duplicate"),
+        "both_codes": not_one("national_code, foreigner_code"),
+        "no_code": not_one("national_code, foreigner_code"),
+        "impossible_date": unread("birth_date", "start_date"),
+        "end_before_start": contradicts("start_date <= end_date"),
+        "ended_after_month": contradicts("end_date == month"),
+        "malformed_mobile": invalid("mobile"),
+        "malformed_course_code": unread("course_code"),
+        "unknown_field": no_code("training_field"),
+        "hours_out_of_range": beyond("hours"),
+        "unknown_result": no_code("result"),
+        "unknown_province": no_code("province"),
+    },
+    "tvto/skill_certificates": PERSON
+    | {
+        "impossible_date": unread("issue_date"),
+        "issued_after_month": contradicts("issue_date == month"),
+        "malformed_number": unread("certificate_number"),
+        "unknown_occupation": no_code("occupation"),
+        "unknown_grade": no_code("grade"),
+        "missing_grade": Caught(principle="quality", rule="completeness", parts=("grade",), at_least=True),
+        "unknown_province": no_code("province"),
+    },
+    "employment/foreign_work_permits": {
+        "malformed_foreigner_code": leaves("foreigner_code:not_digits", "foreigner_code:wrong_length"),
+        "missing_foreigner_code": leaves("foreigner_code:missing"),
+        "malformed_workplace_code": leaves("workplace_code:not_digits", "workplace_code:wrong_length"),
+        "exact_duplicate": leaves("row:duplicate"),
+        "unknown_nationality": no_code("nationality"),
+        "impossible_date": unread("birth_date", "issue_date"),
+        "malformed_permit_number": unread("permit_number"),
+        "expiry_before_issue": contradicts("issue_date < expiry_date"),
+        "issue_after_month": contradicts("issue_date <= month"),
+        # who expired before the issue has mostly expired before the month
+        "expired_before_month": Caught(principle="quality", rule="logical_edits", parts=("month <= expiry_date",), at_least=True),
+        "orphan_workplace": orphan("workplace_code", "sso/workplaces"),
+    },
+    "employment/job_seekers": PERSON
+    | {
+        "registered_after_month": contradicts("registration_date <= month"),
+        "malformed_mobile": invalid("mobile"),
+        "unknown_education": no_code("education"),
+        "unknown_occupation": no_code("occupation"),
+        "impossible_date": unread("birth_date", "registration_date"),
+        "unknown_province": no_code("province"),
+    },
+    "employment/employment_loans": {
+        "wrong_check_digit": leaves("national_code:check_digit"),
+        "wrong_legal_id": leaves("legal_id:check_digit"),
+        "non_numeric_amount": leaves("amount:not_a_number"),
+        "exact_duplicate": leaves("row:duplicate"),
+        "both_codes": not_one("national_code, legal_id"),
+        "no_code": not_one("national_code, legal_id"),
+        "negative_amount": beyond("amount"),
+        "jobs_out_of_range": beyond("jobs_committed"),
+        "unknown_activity": no_code("activity"),
+        "approved_outside_month": contradicts("approval_date == month"),
+    },
     "provincial/labour_disputes": PERSON
     | {
         "malformed_case_number": leaves("case_number:not_digits", "case_number:wrong_length"),
@@ -185,6 +251,7 @@ CAUGHT: Mapping[str, Mapping[str, Caught]] = {
         "unknown_claim_kind": no_code("claim_kind"),
         "impossible_date": unread("filed_date"),
         "negative_amount": beyond("claim_amount"),
+        "of_another_province": counted("transformation", "rows_of_their_unit", *(f"unit {code:02}" for code in range(31))),
         "decided_before_filed": contradicts("filed_date <= decided_date"),
         "decided_after_month": contradicts("decided_date <= month"),
         "outcome_without_date": counted("quality", "required_when", "decided_date when outcome is 1|2|3|4"),

@@ -2,8 +2,8 @@
 
 A fenced block after the comment `<!-- executed -->` is run: Python as a script, of console blocks the lines that begin
 with `$`; what a console block shows besides has to come out, apart from numbers. The blocks of a document run in its own
-copy of a small demo and of the configuration; `<!-- file: PATH -->` puts a block into that configuration first. Run as a
-script, this module writes `docs/principles.md`.
+copy of a small demo and of the configuration; `<!-- file: PATH -->` puts a block into that configuration first. Pages
+that are written from the configuration are in `written_pages`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import yaml
+from written_pages import PAGES
 
 from mdlake.cli import cli
-from mdlake.config import LAYERS, PRINCIPLES, Home, load_configuration
+from mdlake.config import Home, load_configuration
 from mdlake.exchange import Landing
 from mdlake.ledger import Ledger
-from mdlake.principles import RULES, Rule
-from mdlake.standard import persian_digits
+from mdlake.principles import RULES
 from mdlake.standard.identifiers import FAULTS
 from mdlake.steps import prepare
 from mdlake.synthetic import Ministry
@@ -45,12 +44,6 @@ _BLOCK = re.compile(r"^<!-- (?P<mark>.+?) -->\n```(?P<language>\w+)\n(?P<text>.*
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`((?:mdlake|mdlake_tests|assets_config|benchmarks|docs)/[\w./-]*)`")
-_TITLES = {
-    "transformation": ("Transformation", "اصل تبدیل"),
-    "system": ("System", "اصل سیستم"),
-    "consistency": ("Consistency", "اصل سازگار"),
-    "quality": ("Quality", "اصل کیفیت"),
-}
 
 
 @dataclass(frozen=True)
@@ -230,74 +223,7 @@ def test_every_reason_of_a_refusal_has_its_fix_in_both_languages() -> None:
         assert not sorted(code for code in refusal_codes() if f"`{code}`" not in rows)
 
 
-def test_the_page_of_the_principles_is_up_to_date() -> None:
-    written = (ROOT / "docs/principles.md").read_text(encoding="utf-8")
-    assert written == principles_page(), f"run: .venv/bin/python {Path(__file__).relative_to(ROOT)}"
-
-
-# ── docs/principles.md ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def principles_page() -> str:
-    """The page of all rules, from the rules and from how strictly the configuration holds them."""
-    settings = yaml.safe_load((CONFIG / "principles.yaml").read_text(encoding="utf-8"))["rules"]
-    english, persian = [_INTRODUCTION], [_INTRODUCTION_FA]
-    for principle in PRINCIPLES:
-        rules = [rule for rule in RULES.values() if rule.principle == principle]
-        title, title_fa = _TITLES[principle]
-        english += [
-            f"\n## {title} {title_fa}\n",
-            "| rule | asks | layer | severity | passes up to | when it fails |",
-            "|---" * 6 + "|",
-        ]
-        english += [_row(rule, settings[rule.name]) for rule in rules]
-        persian += [f"\n### {title_fa}\n", "| قاعده | پرسش | سخت‌گیری | حداکثر مجاز | گام بعدی |", "|---" * 5 + "|"]
-        persian += [_row_fa(rule, settings[rule.name]) for rule in rules]
-    return "\n".join([*english, *_own_settings(settings), *persian, "\n</div>\n"])
-
-
-def _row(rule: Rule, setting: Mapping[str, object]) -> str:
-    layers = ", ".join(layer for layer in LAYERS if layer in rule.layers)
-    allowed = f"{float(str(setting['threshold'])) * 100:g} %"
-    return f"| `{rule.name}` | {rule.title.en} | {layers} | {setting['severity']} | {allowed} | {rule.next_step.en} |"
-
-
-def _row_fa(rule: Rule, setting: Mapping[str, object]) -> str:
-    severity = {"error": "ردکننده", "warn": "هشدار"}[str(setting["severity"])]
-    allowed = persian_digits(f"{float(str(setting['threshold'])) * 100:g}٪".replace(".", "٫"))
-    return f"| `{rule.name}` | {rule.title.fa} | {severity} | {allowed} | {rule.next_step.fa} |"
-
-
-def _own_settings(settings: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    """Where a contract is stricter or milder than the ministry."""
-    yield "\n## Contracts with their own strictness\n"
-    yield "| dataset | contract | rule | severity | passes up to |"
-    yield "|---" * 5 + "|"
-    for dataset in load_configuration(CONFIG, RULES).datasets.values():
-        for contract in dataset.versions:
-            for name, setting in contract.rules.items():
-                if setting.model_dump() != settings[name]:
-                    allowed = f"{setting.threshold * 100:g} %"
-                    yield f"| {dataset.key} | {contract.version} | `{name}` | {setting.severity} | {allowed} |"
-
-
-_INTRODUCTION = """# The rules, by principle
-
-Written from the rules in `mdlake/principles/` and from `assets_config/principles.yaml`; do not edit it by hand
-([developer.md](developer.md) says how it is written).
-
-A rule looks at parts: columns, comparisons, foreign keys. *Passes up to* is the largest share of failures in any one part with
-which the rule still passes. Severity `error` refuses the layer of that month; `warn` is shown and counted. A rule that compares
-with the period before or with the layer below passes where there is none."""
-
-_INTRODUCTION_FA = """
-## فارسی
-
-<div dir="rtl">
-
-هر قاعده جزء به جزء (ستون، مقایسه، کد ارجاعی) سنجیده می‌شود. «حداکثر مجاز» بیشترین سهم خطا در هر جزء است که قاعده با آن هنوز
-پذیرفته می‌شود. قاعدهٔ ردکننده همان لایهٔ همان ماه را رد می‌کند و هشدار تنها نشان داده و شمرده می‌شود."""
-
-
-if __name__ == "__main__":
-    (ROOT / "docs/principles.md").write_text(principles_page(), encoding="utf-8")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_that_is_written_from_the_configuration_is_up_to_date(name: str) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == PAGES[name](), "run: .venv/bin/python mdlake_tests/integration/written_pages.py"

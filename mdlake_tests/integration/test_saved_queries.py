@@ -33,12 +33,14 @@ from mdlake.synthetic.population import Persons, Workplaces
 
 LIST, BENEFITS, PENSIONERS = "sso/insured_contributions", "sso/unemployment_benefits", "sso/pensioners"
 CIVIL, FUND, COOPERATIVES = "cspf/pensioners", "farmers_fund/insured_members", "cooperatives/cooperative_members"
+CERTIFICATES = "tvto/skill_certificates"
 PERSONS, WORKPLACES, SEED = 4_000, 300, 7
 PEOPLE = Persons(PERSONS, SEED)
 EMPLOYMENT = Employment(PEOPLE, Workplaces(WORKPLACES, PEOPLE, SEED), SEED)
 QUERIES = {
     "two_funds": "1403-02",
     "insured_beneficiaries": "1403-02",
+    "employed_after_certificate": "1403-01",
     "contributing_pensioners": "1403-02",
     "insured_cooperative_members": "1403-Q1",
 }
@@ -50,6 +52,7 @@ WITHOUT_LINK: Mapping[str, frozenset[str]] = {
     PENSIONERS: frozenset({"wrong_check_digit", "missing_national_code", "unknown_pension_kind", "non_numeric_pension"}),
     CIVIL: frozenset({"wrong_check_digit", "missing_national_code", "non_numeric_pension"}),
     FUND: frozenset({"wrong_check_digit", "missing_national_code", "non_numeric_paid_months"}),
+    CERTIFICATES: frozenset({"wrong_check_digit", "missing_national_code"}),
     COOPERATIVES: frozenset({"wrong_check_digit", "missing_national_code", "wrong_legal_id", "non_numeric_share"}),
 }
 """Classes of defects whose records are set aside, so that they are in no table and link to nothing."""
@@ -156,6 +159,17 @@ def insured_beneficiaries(asking: Asking) -> dict[str, int]:
     }
 
 
+def employed_after_certificate(asking: Asking) -> dict[str, int]:
+    period = QUERIES["employed_after_certificate"]
+    holders = asking.linkable(CERTIFICATES, period)
+    jobs = job_starts(asking, "1403-02", "1403-03", "1403-04").filter(pl.col("person").is_in(holders))
+    return {
+        "holders": len(holders),
+        "employed": jobs["person"].n_unique(),
+        "in_a_new_job": jobs.filter(pl.col("start") >= month_number(period))["person"].n_unique(),
+    }
+
+
 def contributing_pensioners(asking: Asking) -> dict[str, int]:
     period = QUERIES["contributing_pensioners"]
     insured = asking.linkable(LIST, period)
@@ -195,6 +209,7 @@ def insured_members(asking: Asking) -> dict[str, int]:
 TRUTH: Mapping[str, Callable[[Asking], dict[str, int]]] = {
     "two_funds": both_funds,
     "insured_beneficiaries": insured_beneficiaries,
+    "employed_after_certificate": employed_after_certificate,
     "contributing_pensioners": contributing_pensioners,
     "insured_cooperative_members": insured_members,
 }
@@ -216,6 +231,7 @@ def test_every_saved_query_is_held_against_the_truth(asking: Asking) -> None:
 LINKS: Mapping[str, tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]] = {
     "two_funds": ((LIST, ("1403-02",)), (FUND, ("1403-02",))),
     "insured_beneficiaries": ((BENEFITS, ("1403-02",)), (LIST, ("1403-02",))),
+    "employed_after_certificate": ((CERTIFICATES, ("1403-01",)), (LIST, ("1403-02", "1403-03", "1403-04"))),
     "contributing_pensioners": ((PENSIONERS, ("1403-02",)), (LIST, ("1403-02",))),
     "insured_cooperative_members": ((COOPERATIVES, ("1403-Q1",)), (LIST, ("1403-03",))),
 }

@@ -64,7 +64,7 @@ def test_a_reporting_unit_that_no_descriptor_can_name_is_told_of_the_dataset(fol
 
 def test_the_shipped_configuration_is_right(configuration: Configuration) -> None:
     assert check_configuration(SHIPPED, RULES) == (configuration, ())
-    assert len(configuration.datasets) == 11
+    assert len(configuration.datasets) == 16
     assert [contract.version for contract in configuration.dataset("sso/insured_contributions").versions] == ["1.0", "2.0"]
 
 
@@ -99,6 +99,14 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
     "reporting units that are no classification": (
         DISPUTES, "reporting_units: province", "reporting_units: provinces",
         "reporting_units", "reporting_units:", "no classification called 'provinces'", "province",
+    ),
+    "a column of reporting units with other codes": (
+        DISPUTES, "reporting_unit_column: province", "reporting_unit_column: claim_kind",
+        "versions.0.reporting_unit_column", "claim_kind", "other codes than the reporting units", "reporting_units",
+    ),
+    "a column of reporting units that is not there": (
+        DISPUTES, "reporting_unit_column: province", "reporting_unit_column: region",
+        "versions.0.reporting_unit_column", "region", "no column called 'region'", "province",
     ),
     "a month that does not exist": (
         "calendar.yaml", "1399-11", "1399-13",

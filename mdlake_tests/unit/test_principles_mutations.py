@@ -24,6 +24,7 @@ from mdlake.exchange import read_header, read_rows_strictly
 from mdlake.lake import canonical_order
 from mdlake.layers import (
     MALFORMED,
+    ROW,
     Duplicates,
     layer_order,
     layer_schema,
@@ -245,6 +246,12 @@ def _two_units_did_not_send(subject: Subject) -> Subject:
     return replace(subject, contract=replace(subject.contract, reporting_units=units), delivered_units=sent)
 
 
+def _first_half_is_of_men(subject: Subject) -> Subject:
+    contract = replace(subject.contract, reporting_unit_column="sex")
+    middle = subject.row_count // 2
+    return replace(subject, contract=contract, unit_rows={"1": (1, middle), "2": (middle + 1, 2 * subject.row_count)})
+
+
 MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("declared_rows", "raw"): Mutation("the file is cut off", _cut_off),
     ("well_formed_rows", "raw"): Mutation("lines have a field too many", _a_field_too_many),
@@ -257,6 +264,7 @@ MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("codes_valid", "standardized"): Mutation("a sex that is no code", lambda file: file.set("جنسیت", "9", 25)),
     ("unit_unique", "standardized"): Mutation("units twice with other wages", _twice_with_another_wage),
     ("reference_period", "standardized"): Mutation("rows of the month before", lambda f: f.set("دوره لیست", "1403/01", 200)),
+    ("rows_of_their_unit", "standardized"): Mutation("men and women in turn", in_subject=_first_half_is_of_men),
     ("writing_edits", "standardized"): Mutation("dates by dashes", lambda f: f.set("تاریخ تولد", "1370-5-1")),
     ("shared_variables", "standardized"): Mutation("no variable is shared", in_subject=_without_shared_variables),
     ("linkable_rows", "standardized"): Mutation("no insurance numbers", lambda file: file.set("شماره بیمه", "", 20)),
@@ -491,6 +499,14 @@ def _required_when(subject: Subject) -> Parts:
     }
 
 
+def _rows_of_their_unit(subject: Subject) -> Parts:
+    name, parts = subject.contract.reporting_unit_column, dict[str, tuple[float, float]]()
+    for unit, (first, last) in subject.unit_rows.items() if name else ():
+        own = [row for row in rows_of(subject.rows) if first <= row[ROW] <= last]
+        parts[f"unit {unit}"] = (len(own), sum(1 for row in own if row[name] not in (unit, None)))
+    return parts
+
+
 def _exactly_one_filled(subject: Subject) -> Parts:
     rows = rows_of(subject.rows)
     return {
@@ -602,6 +618,7 @@ RECOUNTED: Mapping[str, Callable[[Subject], Parts]] = {
     "required_when": _required_when,
     "reporting_units_complete": _reporting_units_complete,
     "exactly_one_filled": _exactly_one_filled,
+    "rows_of_their_unit": _rows_of_their_unit,
     "compositions": _compositions,
     "outliers": _outliers,
     "heaping": _heaping,
@@ -648,6 +665,7 @@ COMPARES = {
     "key_epoch_uniform",
     "required_when",
     "exactly_one_filled",
+    "rows_of_their_unit",
     "compositions",
     "reporting_units_complete",
 }
