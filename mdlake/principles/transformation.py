@@ -76,14 +76,14 @@ def _reference_period(subject: Subject) -> Question:
 
 
 def _rows_of_their_unit(subject: Subject) -> Question:
-    """Rows of a reporting unit's file that name another unit."""
+    """Rows of a reporting unit's file that name another unit, of all rows: one row of a small unit is no reason to refuse all."""
     name = subject.contract.reporting_unit_column
     if name is None:
         return Question()
     counts = {}
     for unit, (first, last) in subject.unit_rows.items():
         is_of_part = pl.col(ROW).is_between(first, last)
-        counts[f"unit {unit}"] = (is_of_part.sum(), (is_of_part & (pl.col(name) != unit)).sum())
+        counts[f"unit {unit}"] = (pl.len(), (is_of_part & (pl.col(name) != unit)).sum())
     return Question(counts=counts)
 
 

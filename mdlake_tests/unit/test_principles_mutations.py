@@ -502,8 +502,9 @@ def _required_when(subject: Subject) -> Parts:
 def _rows_of_their_unit(subject: Subject) -> Parts:
     name, parts = subject.contract.reporting_unit_column, dict[str, tuple[float, float]]()
     for unit, (first, last) in subject.unit_rows.items() if name else ():
-        own = [row for row in rows_of(subject.rows) if first <= row[ROW] <= last]
-        parts[f"unit {unit}"] = (len(own), sum(1 for row in own if row[name] not in (unit, None)))
+        rows = rows_of(subject.rows)
+        others = [row for row in rows if first <= row[ROW] <= last and row[name] not in (unit, None)]
+        parts[f"unit {unit}"] = (len(rows), len(others))
     return parts
 
 
