@@ -241,6 +241,20 @@ def _own_errors(error: ValidationError) -> list[Any]:
     ]
 
 
+_LIST = ("a list is expected", "Write [a, b], or a line with a dash for each item.")
+_FIELDS = ("fields are expected", "Write a line `name: value` for each of them.")
+_IN_PLAIN_WORDS = {
+    "missing": ("the field is missing", "Add it."),
+    "string_type": ("text is expected", "Put the value in quotation marks."),
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "model_type": _FIELDS,
+    "dict_type": _FIELDS,
+    "mapping_type": _FIELDS,
+}
+"""Kinds of findings of pydantic: what is wrong, and the fix."""
+
+
 def _explain(source: YamlSource, model: type[BaseModel], detail: Any) -> Problem:
     """One finding of pydantic in the words of a person who writes YAML."""
     location: Sequence[str | int] = detail["loc"]
@@ -250,10 +264,8 @@ def _explain(source: YamlSource, model: type[BaseModel], detail: Any) -> Problem
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         fix = f"Did you mean {close[0]!r}?" if close else "Remove it."
         return source.problem(location, "unknown field", f"{fix} Allowed here: {', '.join(known)}.")
-    if kind == "missing":
-        return source.problem(location, "the field is missing", "Add it.")
-    if kind == "string_type":
-        return source.problem(location, "text is expected", "Put the value in quotation marks.")
+    if kind in _IN_PLAIN_WORDS:
+        return source.problem(location, *_IN_PLAIN_WORDS[kind])
     if kind == "string_pattern_mismatch":
         return source.problem(location, "the text has not the right form", f"Form: {detail['ctx']['pattern']}.")
     if kind == "value_error":

@@ -220,6 +220,10 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         WORKPLACES, "    agreements:", "    alternatives:\n      - [phone, workplace_code]\n    agreements:",
         "versions.0.alternatives.0", "phone, workplace_code", "'workplace_code' is required in every row", "required: false",
     ),
+    "alternatives that are no lists": (
+        WORKPLACES, "    agreements:", "    alternatives: phone\n    agreements:",
+        "versions.0.alternatives", "alternatives: phone", "a list is expected", "a line with a dash",
+    ),
     "alternatives of one column": (
         WORKPLACES, "    agreements:", "    alternatives:\n      - [phone, phone]\n    agreements:",
         "versions.0.alternatives.0", "phone, phone", "not two columns or more", "different columns",
@@ -422,8 +426,8 @@ FORMS = {
     "not UTF-8": (b"first_period: 1399-11\nlast_period: 1405-12 # \xc7\xed\n", 2, "not UTF-8"),
     "a control character": (b'first_period: 1399-11\nlast_period: "1405-12\x01"\n', 2, "no text"),
     "two documents": (b"first_period: 1399-11\nlast_period: 1405-12\n---\nfirst_period: 1399-11\n", 3, "broken YAML"),
-    "a list": (b"- first_period: 1399-11\n", 1, "valid dictionary"),
-    "a text": (b"1399-11 to 1405-12\n", 1, "valid dictionary"),
+    "a list": (b"- first_period: 1399-11\n", 1, "fields are expected"),
+    "a text": (b"1399-11 to 1405-12\n", 1, "fields are expected"),
     "an object of Python": (b"first_period: !!python/name:os.system\nlast_period: 1405-12\n", 1, "broken YAML"),
     "an alias of itself": (b"first_period: &a [*a]\nlast_period: 1405-12\n", 1, "nested without end"),
     "very deep": (b"first_period: " + b"[" * 5000, 1, "nested without end"),
