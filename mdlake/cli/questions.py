@@ -58,7 +58,7 @@ def sql(
     no other file can be read. Small counts are shown as they are: an answer is for entitled staff, not for publication.
     """
     if sum((question is not None, file is not None, saved is not None, listed, tabled)) != 1:
-        raise click.UsageError("Give one of: QUESTION, --file, --saved, --list, --tables.")
+        raise click.UsageError("Give one of: QUESTION, --file, --saved, --list, --tables. A period goes after --period.")
     if as_csv and as_json:
         raise click.UsageError("Give one of: --csv, --json.")
     house = installed_house("research")
