@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache, total_ordering
 from types import MappingProxyType
 from typing import Final, Literal
@@ -25,11 +25,15 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "day_in_iran",
+    "day_of_solar_hijri",
     "gregorian_from_solar_hijri",
     "is_leap",
+    "midnight_in_iran",
     "period_of",
     "periods_between",
     "persian_digits",
+    "solar_hijri_day",
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
     "year_start",
@@ -46,6 +50,9 @@ _BEFORE_EPOCH: Final = 492_633
 """Days from the zero of the 33-year arithmetic to 1970-01-01, the zero of a Polars Date."""
 
 _MONTHS_IN: Final = MappingProxyType({"month": 1, "quarter": 3, "year": 12})
+_DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_IRAN: Final = timezone(timedelta(hours=3, minutes=30))
+"""The time of Iran since summer time was given up in 1401; the decisions of this system are younger."""
 _KEY: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})|-Q([0-9]))?")
 _ALLOWED: Final = (
     f"Write a month as 1403-01, a quarter as 1403-Q1 or a year as 1403, with a year from {FIRST_YEAR} to {LAST_YEAR}."
@@ -83,6 +90,41 @@ def year_start(year: int) -> date:
     """The Gregorian date of 1 Farvardin. Raises MdlakeError outside 1206 to 1500."""
     _require_year(year)
     return _EPOCH + timedelta(days=_day_number(year))
+
+
+def solar_hijri_day(day: date) -> str:
+    """A Gregorian date as machines read it in the Solar Hijri calendar: ``1403-03-12``.
+
+    Raises MdlakeError outside 1206 to 1500.
+    """
+    month = period_of(day)
+    return f"{month.key}-{(day - month.first_day).days + 1:02}"
+
+
+def day_of_solar_hijri(text: str) -> date:
+    """The Gregorian date of ``1403-03-12``, ASCII digits and two of them for month and day.
+
+    Raises MdlakeError if there is no such day from 1206 to 1500.
+    """
+    found = _DAY.fullmatch(text)
+    if found is not None and FIRST_YEAR <= int(found[1]) <= LAST_YEAR and 1 <= int(found[2]) <= 12 and int(found[3]):
+        month = Period("month", int(found[1]), int(found[2]))
+        day = month.first_day + timedelta(days=int(found[3]) - 1)
+        if day <= month.last_day:
+            return day
+    raise MdlakeError("this is no day of the Solar Hijri calendar", next_step="Write it as 1403-03-12.")
+
+
+def day_in_iran(at: datetime) -> date:
+    """The Gregorian date in Iran at a moment. Raises ValueError if the moment has no time zone."""
+    if at.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return at.astimezone(_IRAN).date()
+
+
+def midnight_in_iran(day: date) -> datetime:
+    """The moment, with a time zone, at which a Gregorian date begins in Iran."""
+    return datetime(day.year, day.month, day.day, tzinfo=_IRAN)
 
 
 def _day_number(year: int) -> int:
