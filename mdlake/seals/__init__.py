@@ -7,9 +7,8 @@ with a flag.
 
 from __future__ import annotations
 
+from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
-    AllowedSigner,
-    AllowedSigners,
     SigningKey,
     generate_signing_key,
     load_signing_key,
@@ -21,7 +20,9 @@ from mdlake.seals.ssh import (
 __all__ = [
     "AllowedSigner",
     "AllowedSigners",
+    "RevokedKeys",
     "SigningKey",
+    "fingerprint",
     "generate_signing_key",
     "load_signing_key",
     "sign",

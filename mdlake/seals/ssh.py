@@ -1,7 +1,7 @@
 """OpenSSH signatures: an office signs with its own SSH key, and anyone checks with ``ssh-keygen -Y verify``.
 
-Here: making and loading a signing key, signing, verifying, and the ``allowed_signers`` list. Not here: what
-the signed file means. Sources: OpenSSH PROTOCOL.sshsig and ssh-keygen(1), ALLOWED SIGNERS.
+Here: making and loading a signing key, signing, verifying. Not here: who may sign (`signers`), nor what the signed
+file means. Source: OpenSSH PROTOCOL.sshsig.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import base64
 import errno
 import hashlib
 import os
-import re
 import shlex
 import stat
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -34,10 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mdlake.errors import KeyRefused, SealError
+from mdlake.seals.signers import AllowedSigner, AllowedSigners
 
 __all__ = [
-    "AllowedSigner",
-    "AllowedSigners",
     "SigningKey",
     "generate_signing_key",
     "load_signing_key",
@@ -50,11 +48,6 @@ _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 _MAGIC = b"SSHSIG"
 _VERSION = (1).to_bytes(4, "big")
 _LINE_WIDTH = 70
-_KEY_TYPES = ("ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa")
-_SMALLEST_RSA = 2048
-_TOKEN = re.compile(r'((?:"(?:\\"|[^"])*"|[^\s"])+)(?:[ \t]+|$)')
-_OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:\\"|[^"])*)")?(,(?=.)|$)')
-_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)", re.ASCII)
 
 
 # The signing key
@@ -168,137 +161,6 @@ def _require_owner_only(status: os.stat_result, path: Path) -> None:
     raise KeyRefused(what, where=str(path), next_step=next_step)
 
 
-# Who may sign
-
-
-@dataclass(frozen=True)
-class AllowedSigner:
-    """One line of an ``allowed_signers`` list. `principals` and `namespaces` are OpenSSH pattern lists."""
-
-    principals: str
-    public_key: bytes
-    namespaces: str | None
-    valid_after: datetime | None
-    valid_before: datetime | None
-    line: int
-
-    def refusal(self, namespace: str, at: datetime) -> str | None:
-        """Why this key may not sign in `namespace` at that time, or None if it may."""
-        if self.namespaces is not None and not _matches(namespace, self.namespaces):
-            return f"the key of line {self.line} may not sign in the namespace {namespace!r}"
-        if self.valid_after is not None and at < self.valid_after:
-            return f"the key of line {self.line} is valid only from {self.valid_after.isoformat()}"
-        if self.valid_before is not None and at > self.valid_before:
-            return f"the key of line {self.line} expired at {self.valid_before.isoformat()}"
-        return None
-
-
-@dataclass(frozen=True)
-class AllowedSigners:
-    """Who may sign, in what namespace, and when: an ``allowed_signers`` file."""
-
-    signers: tuple[AllowedSigner, ...]
-
-    @classmethod
-    def parse(cls, text: str) -> AllowedSigners:
-        """Read lines of ``principals [options] keytype base64-key [comment]``; ``#`` opens a comment line.
-
-        Options: ``namespaces="…"``, ``valid-after="…"``, ``valid-before="…"``; a time is YYYYMMDD or
-        YYYYMMDDHHMM[SS], in UTC with a final Z, else in the machine's zone. Raises SealError naming the first
-        line that cannot be used: unlike OpenSSH, one bad line refuses the whole list, because half a list is
-        not what was approved.
-        """
-        lines = [(number, line.strip(" \t\r")) for number, line in enumerate(text.split("\n"), start=1)]
-        return cls(tuple(_signer(line, number) for number, line in lines if line and not line.startswith("#")))
-
-
-def _signer(line: str, number: int) -> AllowedSigner:
-    principals, rest = _next_token(line, number)
-    kind, rest = _next_token(rest, number)
-    options: dict[str, str] = {}
-    if "=" in kind:
-        options = _options(kind, number)
-        kind, rest = _next_token(rest, number)
-    after, before = (_time(options.get(name), number) for name in ("valid-after", "valid-before"))
-    if after is not None and before is not None and before <= after:
-        raise _bad_line(number, "valid-before is not after valid-after")
-    return AllowedSigner(
-        principals=principals.strip('"'),
-        public_key=_public_key_bytes(kind, _next_token(rest, number)[0], number),
-        namespaces=options.get("namespaces"),
-        valid_after=after,
-        valid_before=before,
-        line=number,
-    )
-
-
-def _next_token(text: str, number: int) -> tuple[str, str]:
-    found = _TOKEN.match(text)
-    if found is None:
-        raise _bad_line(number, "the form is: principals [options] keytype base64-key")
-    return found[1], text[found.end() :]
-
-
-def _options(text: str, number: int) -> dict[str, str]:
-    options: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        found = _OPTION.match(text, position)
-        if found is None:
-            raise _bad_line(number, 'an option has the form name="value"')
-        name, value = found[1].lower(), found[2]
-        if name not in ("namespaces", "valid-after", "valid-before") or value is None:
-            raise _bad_line(number, f"option {name!r} is not one of namespaces, valid-after, valid-before with a value")
-        if name in options:
-            raise _bad_line(number, f"option {name} stands twice")
-        options[name] = value.replace('\\"', '"')
-        position = found.end()
-    return options
-
-
-def _time(text: str | None, number: int) -> datetime | None:
-    if text is None:
-        return None
-    found = _TIME.fullmatch(text)
-    try:
-        if found is None:
-            raise ValueError
-        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
-        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (local, as ssh-keygen has it)
-        return moment.replace(tzinfo=UTC) if found[7] else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _bad_line(number, "a time has the form YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z]") from None
-
-
-def _public_key_bytes(kind: str, encoded: str, number: int) -> bytes:
-    if kind not in _KEY_TYPES:
-        raise _bad_line(number, f"keys of type {kind!r} cannot be used; known: {', '.join(_KEY_TYPES)}")
-    try:
-        wire = base64.b64decode(encoded, validate=True)
-        key = load_ssh_public_key(f"{kind} {encoded}".encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise _bad_line(number, "the public key is damaged") from None
-    if isinstance(key, RSAPublicKey) and key.key_size < _SMALLEST_RSA:
-        raise _bad_line(number, f"an RSA key needs {_SMALLEST_RSA} bits or more")
-    return wire
-
-
-def _bad_line(number: int, what: str) -> SealError:
-    return SealError(what, where=f"allowed signers, line {number}", next_step="See ssh-keygen(1), ALLOWED SIGNERS.")
-
-
-def _matches(name: str, patterns: str) -> bool:
-    """A pattern list of ssh_config(5): ``*``, ``?``, and ``!``, whose match refuses the name."""
-    matched = False
-    for pattern in patterns.split(","):
-        body = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in pattern.removeprefix("!"))
-        if re.fullmatch(body, name, re.DOTALL):
-            if pattern.startswith("!"):
-                return False
-            matched = True
-    return matched
-
-
 # Signing and verifying
 
 
@@ -324,19 +186,21 @@ def sign(message: bytes, key: SigningKey, namespace: str) -> str:
     return _armor(_MAGIC + _VERSION + b"".join(map(_string, fields)), _LINE_WIDTH)
 
 
-def verify(message: bytes, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime) -> None:
-    """Return if `principal` signed `message` in `namespace` with a key that was allowed at the time `at`.
+def verify(
+    message: bytes, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime
+) -> AllowedSigner:
+    """The line whose key did it, if `principal` signed `message` in `namespace` with a key that was allowed at the time `at`.
 
     Raises SealError saying which of these does not hold, and ValueError if `at` has no time zone.
     """
-    candidates = tuple(signer for signer in allowed.signers if _matches(principal, signer.principals))
+    candidates = tuple(signer for signer in allowed.signers if signer.is_for(principal))
     if not candidates:
         raise SealError(
             "nobody of this name may sign",
             where=principal,
             next_step="Add a line for it to the allowed signers.",
         )
-    _verified_signer(message, signature, candidates, namespace, at, where=principal)
+    return _verified_signer(message, signature, candidates, namespace, at, where=principal)
 
 
 def signer_of(message: bytes, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
