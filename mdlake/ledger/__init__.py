@@ -1,14 +1,24 @@
 """The ledger: control records in SQL, which say what came, what was found, and who did what.
 
-Here: deliveries, verdicts, month closes, and the hash-chained audit log with its signed checkpoints, in SQLite or
-PostgreSQL. Not here: microdata of any kind; a record holds counts, names, codes, content ids and partition
-keys only.
+Here: deliveries, verdicts, month closes, accepted decisions, and the hash-chained audit log with its signed
+checkpoints, in SQLite or PostgreSQL. Not here: microdata of any kind; a record holds counts, names, codes, content ids
+and partition keys only.
 """
 
 from __future__ import annotations
 
 from mdlake.ledger.audit import AuditEntry, AuditLog, AuditReport, Checkpoint
-from mdlake.ledger.records import Delivery, MonthClose, Verdict
+from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Verdict
 from mdlake.ledger.store import Ledger
 
-__all__ = ["AuditEntry", "AuditLog", "AuditReport", "Checkpoint", "Delivery", "Ledger", "MonthClose", "Verdict"]
+__all__ = [
+    "AcceptedDecision",
+    "AuditEntry",
+    "AuditLog",
+    "AuditReport",
+    "Checkpoint",
+    "Delivery",
+    "Ledger",
+    "MonthClose",
+    "Verdict",
+]

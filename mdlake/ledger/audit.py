@@ -28,7 +28,7 @@ from mdlake.ledger.records import canonical_json, moment, moment_text
 from mdlake.ledger.tables import audit_checkpoints, audit_entries
 from mdlake.seals import AllowedSigners, SigningKey, sign, signer_of
 
-__all__ = ["AuditEntry", "AuditLog", "AuditReport", "Checkpoint", "append_entry"]
+__all__ = ["AuditEntry", "AuditLog", "AuditReport", "Checkpoint", "append_entry", "read_entry"]
 
 _ENTRY_FORMAT = "mdlake-audit/1"
 _CHECKPOINT_FORMAT = "mdlake-checkpoint/1"
@@ -232,18 +232,29 @@ def _entry(row: Row[Any]) -> AuditEntry:
     return AuditEntry(row.seq, row.at, row.actor, row.action, details, row.previous_hash, row.hash)
 
 
-def _require_next(entry: AuditEntry, previous: AuditEntry | None) -> None:
-    expected_seq, expected_hash = (previous.seq + 1, previous.hash) if previous else (1, _GENESIS)
-    if entry.seq != expected_seq:
-        raise _broken(expected_seq, f"gap: it is missing, and entry {entry.seq} stands in its place")
-    if entry.previous_hash != expected_hash:
-        raise _broken(entry.seq, "chain broken: it does not follow from the entry before it")
+def read_entry(row: Row[Any]) -> AuditEntry:
+    """The entry in the columns of `audit_entries`. Raises LedgerError if it is not what its hash was made of."""
+    entry = _entry(row)
+    _require_own_hash(entry)
+    return entry
+
+
+def _require_own_hash(entry: AuditEntry) -> None:
     try:
         holds = entry.computed_hash == entry.hash
     except (TypeError, ValueError):
         holds = False
     if not holds:
         raise _broken(entry.seq, "its hash does not match what it says")
+
+
+def _require_next(entry: AuditEntry, previous: AuditEntry | None) -> None:
+    expected_seq, expected_hash = (previous.seq + 1, previous.hash) if previous else (1, _GENESIS)
+    if entry.seq != expected_seq:
+        raise _broken(expected_seq, f"gap: it is missing, and entry {entry.seq} stands in its place")
+    if entry.previous_hash != expected_hash:
+        raise _broken(entry.seq, "chain broken: it does not follow from the entry before it")
+    _require_own_hash(entry)
 
 
 def _by_entry(checkpoints: Iterable[Checkpoint], allowed_signers: AllowedSigners | None) -> dict[int, list[Checkpoint]]:

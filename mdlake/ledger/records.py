@@ -1,4 +1,4 @@
-"""What the ledger records, as frozen values: a delivery that came, a verdict on a partition, the close of a month.
+"""What the ledger records, as frozen values: a delivery, a verdict on a partition, the close of a month, a decision.
 
 Here: the values, their one JSON form and their one text form of time. Not here: how they are stored, nor
 any cell value; a message or a result holds counts, names and codes only.
@@ -10,10 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
-__all__ = ["Delivery", "MonthClose", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
+__all__ = ["AcceptedDecision", "Delivery", "MonthClose", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
 
 State = Literal["accepted", "refused"]
 Outcome = Literal["passed", "passed_with_warnings", "refused"]
@@ -97,6 +97,30 @@ class MonthClose:
     def identity(self) -> str:
         """SHA-256 (hex) of the canonical JSON of month and members: closed again with the same, it is the same close."""
         return hashlib.sha256(canonical_json({"month": self.month, "members": self.members}).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class AcceptedDecision:
+    """A signed decision of offices as it was when it was found complete.
+
+    Attributes:
+        subjects: what it is about, as it is looked for: datasets, contracts, rules, projects, the decision that it withdraws.
+        first_day, last_day: of the periods that it covers; without them, it covers all.
+        begins_at, ends_at: when it counts; without an end, until it is withdrawn.
+        sha256: of the file that was signed (hex).
+        signatures: by office, SHA-256 (hex) of the signature's file.
+    """
+
+    decision_id: str
+    kind: str
+    subjects: tuple[str, ...]
+    first_day: date | None
+    last_day: date | None
+    begins_at: datetime
+    ends_at: datetime | None
+    accepted_at: datetime
+    sha256: str
+    signatures: Mapping[str, str]
 
 
 def canonical_json(value: object) -> str:

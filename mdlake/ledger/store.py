@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, sele
 from mdlake.errors import LedgerError
 from mdlake.ledger.audit import AuditLog, append_entry
 from mdlake.ledger.database import Database
+from mdlake.ledger.decisions import DecisionIndex
 from mdlake.ledger.records import Delivery, MonthClose, Verdict, canonical_json, moment, moment_text
 from mdlake.ledger.tables import deliveries, month_closes, pins, verdicts
 
@@ -38,6 +39,7 @@ class Ledger:
         """`url`: a SQLite file (`sqlite:////srv/mdlake/control/ledger.db`) or any SQLAlchemy URL."""
         self._database = Database(url)
         self.audit = AuditLog(self._database)
+        self.decisions = DecisionIndex(self._database)
 
     def upgrade(self) -> None:
         """Make the ledger if it is absent, and bring it to the tables of this program; quick if it is so."""

@@ -28,6 +28,8 @@ __all__ = [
     "HEAD",
     "audit_checkpoints",
     "audit_entries",
+    "decision_subjects",
+    "decisions",
     "deliveries",
     "metadata",
     "month_closes",
@@ -36,7 +38,7 @@ __all__ = [
     "verdicts",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration that these tables are at."""
 
 metadata = MetaData(
@@ -138,4 +140,26 @@ audit_checkpoints = Table(
     Column("hash", String(64), nullable=False),
     Column("at", String(32), nullable=False),
     Column("signature", Text, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("begins_at", String(32), nullable=False),
+    Column("ends_at", String(32)),
+    Column("first_day", String(10)),
+    Column("last_day", String(10)),
+    Column("accepted_at", String(32), nullable=False),
+    Column("audit_seq", Integer, ForeignKey("audit_entries.seq"), nullable=False),
+    UniqueConstraint("audit_seq", name="uq_decisions_audit_seq"),
+)
+
+decision_subjects = Table(
+    "decision_subjects",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("decision_id", Text, ForeignKey("decisions.decision_id"), primary_key=True),
 )
