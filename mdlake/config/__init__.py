@@ -7,26 +7,45 @@ from __future__ import annotations
 
 from mdlake.config.contracts import Column, Configuration, Contract, Dataset
 from mdlake.config.home import Home
-from mdlake.config.loader import check_configuration, load_configuration
+from mdlake.config.loader import check_configuration, load_configuration, validated
 from mdlake.config.models import (
     LAYERS,
     PRINCIPLES,
     Agreement,
     Comparison,
     Composition,
+    Frozen,
     Generalization,
     Label,
+    Name,
+    PeriodKey,
     Requirement,
     RuleSetting,
 )
+from mdlake.config.offices import (
+    DATASET_APPROVED,
+    EXCEPTION_GRANTED,
+    PERIOD_EXCEPTION,
+    REVOCATION,
+    STANDARD_APPROVED,
+    DecisionKind,
+    ScopeField,
+    SignatureRule,
+    statistics_unit,
+)
 from mdlake.config.queries import ASKED, SavedQuery
 from mdlake.config.schema import configuration_schemas
-from mdlake.config.yaml_source import Problem
+from mdlake.config.yaml_source import Problem, read_yaml, written_yaml
 
 __all__ = [
     "ASKED",
+    "DATASET_APPROVED",
+    "EXCEPTION_GRANTED",
     "LAYERS",
+    "PERIOD_EXCEPTION",
     "PRINCIPLES",
+    "REVOCATION",
+    "STANDARD_APPROVED",
     "Agreement",
     "Column",
     "Comparison",
@@ -34,14 +53,24 @@ __all__ = [
     "Configuration",
     "Contract",
     "Dataset",
+    "DecisionKind",
+    "Frozen",
     "Generalization",
     "Home",
     "Label",
+    "Name",
+    "PeriodKey",
     "Problem",
     "Requirement",
     "RuleSetting",
     "SavedQuery",
+    "ScopeField",
+    "SignatureRule",
     "check_configuration",
     "configuration_schemas",
     "load_configuration",
+    "read_yaml",
+    "statistics_unit",
+    "validated",
+    "written_yaml",
 ]

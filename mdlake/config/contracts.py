@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from mdlake.config.models import (
@@ -20,6 +20,7 @@ from mdlake.config.models import (
     DatasetFile,
     DisclosureRole,
     ForeignKey,
+    Frozen,
     Generalization,
     Label,
     OrganizationFile,
@@ -28,6 +29,7 @@ from mdlake.config.models import (
     StandardFile,
     StatisticalRole,
 )
+from mdlake.config.offices import DecisionsFile, OfficesFile, statistics_unit
 from mdlake.config.queries import SavedQuery
 from mdlake.errors import MdlakeError, UnknownName
 from mdlake.standard import Classification, IdentifierType, Period, periods_between
@@ -163,6 +165,22 @@ class Contract:
         return tuple(column for column in self.columns if column.is_linked)
 
 
+_SAID = frozenset(field.name for field in fields(Contract)) - {"valid_to"}
+"""The end of a version is said by the one after it."""
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for in a contract: what has a name of its own, such as a classification, by it."""
+    match value:
+        case Frozen():
+            return value.model_dump(mode="json")
+        case Classification() | IdentifierType():
+            return value.name
+        case Column():
+            return vars(value)
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A dataset of one organization with all versions of its contract."""
@@ -198,6 +216,16 @@ class Dataset:
             )
         return in_force[-1]
 
+    def standard_sha256(self, contract: Contract) -> str:
+        """SHA-256 (hex) over all that one version of the contract says, strictness and shared variables included.
+
+        What the Statistics Centre approves (Article 5): another text is another standard, whatever its version is called.
+        """
+        said = {name: value for name, value in vars(contract).items() if name in _SAID}
+        about = {name: getattr(self.file, name) for name in ("temporal_type", "statistical_unit", "periodicity")}
+        text = json.dumps({**said, **about}, default=_plain, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     @property
     def newest(self) -> Contract:
         """The newest version: what the asset shows before any period is chosen."""
@@ -210,6 +238,8 @@ class Configuration:
 
     calendar: CalendarFile
     standard: StandardFile
+    offices: OfficesFile
+    decisions: DecisionsFile
     classifications: Mapping[str, Classification]
     organizations: Mapping[str, OrganizationFile]
     datasets: Mapping[str, Dataset]
@@ -226,6 +256,12 @@ class Configuration:
         if key not in self.datasets:
             raise UnknownName("dataset", key, self.datasets)
         return self.datasets[key]
+
+    @cached_property
+    def signing_offices(self) -> Mapping[str, Label]:
+        """Everybody who may sign decisions, by name: the offices, and the statistics unit of each organization."""
+        units = {statistics_unit(key): organization.statistics_unit for key, organization in self.organizations.items()}
+        return {name: office.label for name, office in self.offices.offices.items()} | units
 
     @cached_property
     def months(self) -> tuple[Period, ...]:

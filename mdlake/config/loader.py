@@ -25,18 +25,21 @@ from mdlake.config.models import (
     QueryFile,
     StandardFile,
 )
+from mdlake.config.offices import DecisionsFile, OfficesFile, decision_problems, office_problems
 from mdlake.config.queries import SavedQuery, query_problems
 from mdlake.config.references import SharedStandard, classification_problems, resolve_dataset, standard_problems
 from mdlake.config.yaml_source import Problem, YamlSource, read_yaml
 from mdlake.errors import ConfigurationError, MdlakeError
 from mdlake.standard import Classification, Code
 
-__all__ = ["FILE_MODELS", "check_configuration", "load_configuration"]
+__all__ = ["FILE_MODELS", "check_configuration", "load_configuration", "validated"]
 
 FILE_MODELS: Mapping[str, type[Frozen]] = {
     "calendar": CalendarFile,
     "standard": StandardFile,
     "principles": PrinciplesFile,
+    "offices": OfficesFile,
+    "decisions": DecisionsFile,
     "classification": ClassificationFile,
     "organization": OrganizationFile,
     "dataset": DatasetFile,
@@ -76,13 +79,18 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     calendar = reader.read("calendar.yaml", CalendarFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
+    offices = reader.read("offices.yaml", OfficesFile)
+    decisions = reader.read("decisions.yaml", DecisionsFile)
     classification_files, classifications = reader.classifications()
     organizations, files = reader.organizations()
-    if standard is None:
+    if standard is None or offices is None:
         return None, tuple(sorted(reader.problems))
     names = frozenset(classifications) | reader.broken("classifications")
     settings = principles.rules if principles else {}
-    shared = SharedStandard(standard, classifications, names, settings, frozenset(rules))
+    shared = SharedStandard(standard, offices, classifications, names, settings, frozenset(rules))
+    reader.problems += office_problems(offices, reader.sources["offices.yaml"])
+    if decisions is not None:
+        reader.problems += decision_problems(decisions, offices, shared.known_rules, reader.sources["decisions.yaml"])
     source = reader.sources["principles.yaml"] if principles else None
     reader.problems += standard_problems(shared, reader.sources["standard.yaml"], source)
     reader.problems += classification_problems(classification_files, shared, reader.sources)
@@ -96,9 +104,9 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
             datasets[key] = dataset
     queries = reader.queries({key: files[key].periodicity if key in files else None for key in columns})
     reader.problems += _same_table_name(datasets)
-    if reader.problems or calendar is None or principles is None:
+    if reader.problems or calendar is None or principles is None or decisions is None:
         return None, tuple(sorted(reader.problems))
-    return Configuration(calendar, standard, classifications, organizations, datasets, queries), ()
+    return Configuration(calendar, standard, offices, decisions, classifications, organizations, datasets, queries), ()
 
 
 class _Reader:
@@ -121,15 +129,10 @@ class _Reader:
         if not path.is_file():
             self.problems.append(Problem(name, 0, "", "the file is missing", f"Write it in {self.folder}."))
             return None
-        source = self.sources[name] = read_yaml(path, name)
-        if source.data is None or source.problems:
-            self.problems += source.problems
-            return None
-        try:
-            return model.model_validate(source.data)
-        except ValidationError as error:
-            self.problems += [_explain(source, model, detail) for detail in _own_errors(error)]
-            return None
+        source = self.sources[name] = read_yaml(path.read_bytes(), name)
+        value, problems = validated(source, model)
+        self.problems += problems
+        return value
 
     def broken(self, folder: str) -> frozenset[str]:
         """The names, below a folder and without suffix, of the files in which something is wrong."""
@@ -228,6 +231,16 @@ def _same_table_name(datasets: Mapping[str, Dataset]) -> list[Problem]:
         for key, dataset in datasets.items()
         if first.setdefault(dataset.table_name, key) != key
     ]
+
+
+def validated(source: YamlSource, model: type[_Model]) -> tuple[_Model | None, list[Problem]]:
+    """What a file says by its model, or None and everything that is wrong with it."""
+    if source.data is None or source.problems:
+        return None, source.problems
+    try:
+        return model.model_validate(source.data), []
+    except ValidationError as error:
+        return None, [_explain(source, model, detail) for detail in _own_errors(error)]
 
 
 def _own_errors(error: ValidationError) -> list[Any]:

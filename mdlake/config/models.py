@@ -31,7 +31,7 @@ __all__ = [
     "Generalization",
     "Label",
     "LayerStandard",
-    "Office",
+    "Name",
     "OrganizationFile",
     "PeriodKey",
     "PrinciplesFile",
@@ -104,13 +104,6 @@ class CalendarFile(Frozen):
         return self
 
 
-class Office(Frozen):
-    """One of the circular's pillars, as owner of assets and decisions."""
-
-    label: Label
-    duty: Label
-
-
 class LayerStandard(Frozen):
     """Who owns a layer (Article 3) and how a person should read it."""
 
@@ -139,9 +132,8 @@ class Variable(Frozen):
 
 
 class StandardFile(Frozen):
-    """`standard.yaml`: offices, layers, zones and the shared variables."""
+    """`standard.yaml`: layers, zones and the shared variables."""
 
-    offices: Mapping[Name, Office]
     layers: Mapping[Literal["raw", "standardized", "pseudonymized", "published"], LayerStandard]
     zones: Mapping[Literal["secure", "research"], ZoneStandard]
     variables: Mapping[Name, Variable]

@@ -66,9 +66,7 @@ def query_problems(file: QueryFile, periodicities: Mapping[str, str | None], sou
             kinds[name] = derived.kind
     for number, asked in enumerate(file.sources):
         path = ("sources", number)
-        if asked.dataset not in periodicities:
-            fix = f"Known: {', '.join(sorted(periodicities))}."
-            yield source.problem((*path, "dataset"), f"there is no dataset called {asked.dataset!r}", fix)
+        yield from source.unknown((*path, "dataset"), "dataset", asked.dataset, periodicities)
         for field in ("first", "last"):
             name = getattr(asked, field)
             periodicity = periodicities.get(asked.dataset)

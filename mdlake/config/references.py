@@ -25,6 +25,7 @@ from mdlake.config.models import (
     RuleSetting,
     StandardFile,
 )
+from mdlake.config.offices import OfficesFile
 from mdlake.config.yaml_source import Problem, YamlSource
 from mdlake.standard import IDENTIFIER_TYPES, Classification, match_key
 
@@ -52,6 +53,7 @@ class SharedStandard:
     """
 
     standard: StandardFile
+    offices: OfficesFile
     classifications: Mapping[str, Classification]
     classification_names: frozenset[str]
     rules: Mapping[str, RuleSetting]
@@ -61,9 +63,9 @@ class SharedStandard:
 def standard_problems(shared: SharedStandard, standard: YamlSource, principles: YamlSource | None) -> list[Problem]:
     """What does not fit in `standard.yaml` and `principles.yaml` (None: it could not be read)."""
     problems: list[Problem] = []
-    offices = shared.standard.offices
+    offices = shared.offices.offices
     for layer, entry in shared.standard.layers.items():
-        problems += _known(standard, ("layers", layer, "owner"), "office", entry.owner, offices)
+        problems += standard.unknown(("layers", layer, "owner"), "office", entry.owner, offices)
     for absent in sorted(set(LAYERS) - set(shared.standard.layers)):
         problems.append(
             standard.problem(("layers",), f"the layer {absent!r} is missing", "Add it with label, description and owner.")
@@ -72,15 +74,15 @@ def standard_problems(shared: SharedStandard, standard: YamlSource, principles: 
         problems.append(standard.problem(("zones",), f"the zone {zone!r} is missing", "Add it with its retention."))
     for name, variable in shared.standard.variables.items():
         path = ("variables", name)
-        problems += _known(standard, (*path, "owner"), "office", variable.owner, offices)
-        problems += _known(standard, (*path, "identifier"), "identifier type", variable.identifier, IDENTIFIER_TYPES)
-        problems += _known(
-            standard, (*path, "classification"), "classification", variable.classification, shared.classification_names
+        problems += standard.unknown((*path, "owner"), "office", variable.owner, offices)
+        problems += standard.unknown((*path, "identifier"), "identifier type", variable.identifier, IDENTIFIER_TYPES)
+        problems += standard.unknown(
+            (*path, "classification"), "classification", variable.classification, shared.classification_names
         )
     if principles is None:
         return problems
     for rule in shared.rules:
-        problems += _known(principles, ("rules", rule), "rule", rule, shared.known_rules)
+        problems += principles.unknown(("rules", rule), "rule", rule, shared.known_rules)
     for rule in sorted(shared.known_rules - set(shared.rules)):
         problems.append(principles.problem(("rules",), f"the rule {rule!r} has no setting", "Add its severity and threshold."))
     return problems
@@ -98,8 +100,8 @@ def classification_problems(
     problems: list[Problem] = []
     for name, file in files.items():
         source = sources[f"classifications/{name}.yaml"]
-        problems += _known(source, ("owner",), "office", file.owner, shared.standard.offices)
-        problems += _known(source, ("level_above",), "classification", file.level_above, shared.classification_names)
+        problems += source.unknown(("owner",), "office", file.owner, shared.offices.offices)
+        problems += source.unknown(("level_above",), "classification", file.level_above, shared.classification_names)
         if file.level_above == name:
             fix = "Leave it out: parents are looked for in the file itself then."
             problems.append(source.problem(("level_above",), "the classification is the level above itself", fix))
@@ -155,17 +157,10 @@ def resolve_dataset(
     return Dataset(organization, name, file, tuple(contracts)), []
 
 
-def _known(
-    source: YamlSource, path: tuple[str | int, ...], kind: str, name: str | None, known: Collection[str]
-) -> Iterator[Problem]:
-    if name is not None and name not in known:
-        yield source.problem(path, f"there is no {kind} called {name!r}", f"Known: {', '.join(sorted(known))}.")
-
-
 def _reporting_problems(file: DatasetFile, shared: SharedStandard, source: YamlSource) -> Iterator[Problem]:
     """Units that are no classification, or whose codes cannot stand in a descriptor."""
     name, path = file.reporting_units, ("reporting_units",)
-    yield from _known(source, path, "classification", name, shared.classification_names)
+    yield from source.unknown(path, "classification", name, shared.classification_names)
     units = shared.classifications.get(name) if name else None
     if units and not all(_UNIT.fullmatch(code.code) for code in units.codes):
         fix = "Use codes of ASCII letters, digits, dots, underscores and hyphens."
@@ -207,7 +202,7 @@ def _resolve_column(
     name: str, spec: ColumnSpec, shared: SharedStandard, source: YamlSource, path: tuple[str | int, ...]
 ) -> tuple[Column | None, list[Problem]]:
     """The column with what its shared variable says filled in."""
-    problems = list(_known(source, (*path, "variable"), "shared variable", spec.variable, shared.standard.variables))
+    problems = list(source.unknown((*path, "variable"), "shared variable", spec.variable, shared.standard.variables))
     variable = shared.standard.variables.get(spec.variable) if spec.variable else None
     values: dict[str, object] = {}
     for field in ("label", "type", "disclosure", "identifier", "classification", "unit"):
@@ -224,8 +219,8 @@ def _resolve_column(
         return None, problems
     column_type, identifier, classification = values["type"], values["identifier"], values["classification"]
     # what the shared variable names is told where it stands
-    problems += _known(source, (*path, "identifier"), "identifier type", spec.identifier, IDENTIFIER_TYPES)
-    problems += _known(source, (*path, "classification"), "classification", spec.classification, shared.classification_names)
+    problems += source.unknown((*path, "identifier"), "identifier type", spec.identifier, IDENTIFIER_TYPES)
+    problems += source.unknown((*path, "classification"), "classification", spec.classification, shared.classification_names)
     needs = {"identifier": identifier, "code": classification, "date": spec.dates}
     asked = {"identifier": "identifier", "code": "classification", "date": "dates"}
     for kind, given in needs.items():
@@ -327,19 +322,19 @@ def _contract_problems(
     """What does not fit inside one version."""
     own = version.columns
     for name in version.unit_key:
-        yield from _known(source, (*path, "unit_key"), "column", name, own)
+        yield from source.unknown((*path, "unit_key"), "column", name, own)
     yield from _relation_problems(version, resolved, source, path)
     for rule in version.rules:
-        yield from _known(source, (*path, "rules", rule), "rule", rule, shared.known_rules)
+        yield from source.unknown((*path, "rules", rule), "rule", rule, shared.known_rules)
     yield from _header_problems(resolved, source, path)
     for column in resolved:
         reference = column.references
         if reference is not None:
             where = (*path, "columns", column.name, "references")
-            yield from _known(source, (*where, "dataset"), "dataset", reference.dataset, columns)
+            yield from source.unknown((*where, "dataset"), "dataset", reference.dataset, columns)
             referred = columns.get(reference.dataset)
             if referred is not None:
-                yield from _known(source, (*where, "column"), "column", reference.column, referred)
+                yield from source.unknown((*where, "column"), "column", reference.column, referred)
 
 
 def _unit_column_problems(
@@ -347,7 +342,7 @@ def _unit_column_problems(
 ) -> Iterator[Problem]:
     """A column that is not there, or whose codes are not those of the reporting units."""
     name = version.reporting_unit_column
-    yield from _known(source, path, "column", name, version.columns)
+    yield from source.unknown(path, "column", name, version.columns)
     column = next((column for column in resolved if column.name == name), None)
     if column is not None and (column.classification is None or column.classification.name != file.reporting_units):
         fix = "Name a column whose classification is that of `reporting_units`, or leave it out."
@@ -375,7 +370,7 @@ def _relation_problems(
     own = version.columns
     for number, edit in enumerate(version.edits):
         for side in (edit.left, edit.right):
-            yield from _known(source, (*path, "edits", number), "column", side, own)
+            yield from source.unknown((*path, "edits", number), "column", side, own)
         yield from _edit_problems(edit, resolved, source, (*path, "edits", number))
     for number, requirement in enumerate(version.requirements):
         yield from _requirement_problems(requirement, own, resolved, source, (*path, "requirements", number))
@@ -383,10 +378,10 @@ def _relation_problems(
         yield from _alternative_problems(alternatives, own, source, (*path, "alternatives", number))
     for number, agreement in enumerate(version.agreements):
         for name in (agreement.unit, *agreement.columns):
-            yield from _known(source, (*path, "agreements", number), "column", name, own)
+            yield from source.unknown((*path, "agreements", number), "column", name, own)
     for number, composition in enumerate(version.compositions):
         where = (*path, "compositions", number)
-        yield from _known(source, where, "column", composition.unit, own)
+        yield from source.unknown(where, "column", composition.unit, own)
         yield from _code_problems(composition.column, (composition.code,), own, resolved, source, where)
 
 
@@ -408,7 +403,7 @@ def _requirement_problems(
     path: tuple[str | int, ...],
 ) -> Iterator[Problem]:
     """A condition on a column without codes, or on a code that it does not have."""
-    yield from _known(source, path, "column", requirement.column, own)
+    yield from source.unknown(path, "column", requirement.column, own)
     yield from _code_problems(requirement.where, requirement.among, own, resolved, source, path)
 
 
@@ -419,7 +414,7 @@ def _alternative_problems(
     if len(set(names)) < max(len(names), 2):
         yield source.problem(path, "these are not two columns or more", "Name different columns, of which each row fills one.")
     for name in names:
-        yield from _known(source, path, "column", name, own)
+        yield from source.unknown(path, "column", name, own)
         if name in own and own[name].required:
             yield source.problem(
                 path, f"the column {name!r} is required in every row", "Write `required: false` there, or leave it out here."
@@ -435,7 +430,7 @@ def _code_problems(
     path: tuple[str | int, ...],
 ) -> Iterator[Problem]:
     """A column that is not there, that has no codes, or not these."""
-    yield from _known(source, path, "column", name, own)
+    yield from source.unknown(path, "column", name, own)
     column = next((column for column in resolved if column.name == name), None)
     if column is None:
         return
@@ -444,7 +439,7 @@ def _code_problems(
         return
     known = {code.code for code in column.classification.codes}
     for code in codes:
-        yield from _known(source, path, "code", code, known)
+        yield from source.unknown(path, "code", code, known)
 
 
 def _type_changes(contracts: list[Contract], source: YamlSource) -> Iterator[Problem]:

@@ -7,14 +7,13 @@ is an error instead of a silent overwrite.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["Problem", "YamlSource", "read_yaml"]
+__all__ = ["Problem", "YamlSource", "read_yaml", "written_yaml"]
 
 
 @dataclass(frozen=True, order=True)
@@ -68,6 +67,11 @@ class YamlSource:
             near = near[:-1]
         return Problem(self.file, self.lines.get(near, 1), ".".join(str(part) for part in path), message, fix)
 
+    def unknown(self, path: Sequence[str | int], kind: str, name: str | None, known: Collection[str]) -> Iterator[Problem]:
+        """A problem where a name at a field is given and nothing has it."""
+        if name is not None and name not in known:
+            yield self.problem(path, f"there is no {kind} called {name!r}", f"Known: {', '.join(sorted(known))}.")
+
     def _note(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
@@ -97,11 +101,11 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def read_yaml(path: Path, name: str) -> YamlSource:
-    """Read one file; a broken one comes back with a problem and without data."""
+def read_yaml(content: bytes, name: str) -> YamlSource:
+    """Read the content of a file; a broken one comes back with a problem and without data."""
     source = YamlSource(name)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
         if _is_too_deep(text):
             source.problems.append(Problem(name, 1, "", "the file is nested without end", "Write out what an alias repeats."))
             return source
@@ -133,3 +137,8 @@ def read_yaml(path: Path, name: str) -> YamlSource:
             )
         )
     return source
+
+
+def written_yaml(data: Any) -> str:
+    """Plain data as a file that `read_yaml` reads back, Persian as it is."""
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
