@@ -43,6 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mdlake-months-") as folder:
         environment = {"MDLAKE_HOME": folder + "/home", "MDLAKE_CONFIG": str(CONFIGURATION)}
         _command(environment, "init")
+        _command(environment, "decide", "rehearse")
         _command(environment, "synthesize", *sizes, *months)
         begun = time.monotonic()
         peak = _command(environment, "run")

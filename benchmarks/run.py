@@ -97,11 +97,13 @@ def _contend(contender: str, folder: Path) -> dict[str, float]:
     else:
         from benchmarks.ours import measure as measure_ours
         from mdlake.config import Home
-        from mdlake.steps import prepare
+        from mdlake.governance import rehearse
+        from mdlake.steps import open_house, prepare
 
         configuration = Path(__file__).parent.parent / "assets_config"
         home = Home.from_environment({"MDLAKE_HOME": str(folder / "home"), "MDLAKE_CONFIG": str(configuration)})
         prepare(home, datetime.now(UTC))
+        rehearse(open_house(home, "research", lambda: datetime.now(UTC)).register, datetime.now(UTC))
         target = home.landing / DATASET.split("/", maxsplit=1)[0]
         target.mkdir(mode=0o700)
         for path in (csv, csv.with_suffix(".json")):

@@ -6,10 +6,11 @@ row numbers of the delivery and partition keys only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ConfigurationError",
+    "DecisionRefused",
     "DeliveryRefused",
     "GateRefused",
     "KeyRefused",
@@ -62,6 +63,10 @@ class ConfigurationError(MdlakeError):
     """The configuration cannot be used; `mdlake config check` lists every reason."""
 
 
+class DecisionRefused(MdlakeError):
+    """A decision cannot be drafted, signed or accepted as it is."""
+
+
 class DeliveryRefused(MdlakeError):
     """A delivery is not taken in. `reason` is its code in the ledger, such as ``missing_column``."""
 
@@ -71,7 +76,18 @@ class DeliveryRefused(MdlakeError):
 
 
 class GateRefused(MdlakeError):
-    """The gate did not let a partition pass; the message lists what is missing, who must act, what to run next."""
+    """The gate did not let a partition pass; `missing` lists what is missing, who must act, what to run next."""
+
+    missing: tuple[tuple[str, str, str], ...] = ()
+
+    @classmethod
+    def of(cls, what: str, missing: Sequence[tuple[str, str, str]], *, where: str) -> GateRefused:
+        """The refusal with its list, one thing a line."""
+        lines = [f"  {number}. {thing}. Who: {who}. Next: {then}" for number, (thing, who, then) in enumerate(missing, start=1)]
+        count = "one thing is" if len(missing) == 1 else f"{len(missing)} things are"
+        refused = cls(f"{what}; {count} missing:\n" + "\n".join(lines), where=where)
+        refused.missing = tuple((thing, who, then) for thing, who, then in missing)
+        return refused
 
 
 class PartitionBusy(MdlakeError):

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from mdlake.config import Configuration, Home, load_configuration
+from mdlake.governance import SyntheticOffices, rehearsal_folder, rehearse
 from mdlake.principles import RULES
 from mdlake.standard import Period
 from mdlake.steps import (
     House,
     Run,
+    house_of,
     judge,
     make_pseudonymized,
     make_published,
@@ -28,6 +30,8 @@ from mdlake.steps import (
 from mdlake.synthetic import DeliveredFile, Ministry
 
 CONFIG = Path(__file__).resolve().parents[1] / "assets_config"
+DECIDED_AT = datetime(2024, 6, 1, 7, tzinfo=UTC)
+"""Before the first look at `Clock`, on the same day."""
 MONTHS = ("1403-01", "1403-02", "1403-03")
 LINKED = ("sso/insured_contributions", "sso/workplaces")
 MAKERS = {
@@ -67,12 +71,39 @@ def clock() -> Clock:
     return Clock()
 
 
+def decide_all(house: House, at: datetime) -> SyntheticOffices:
+    """Let synthetic offices decide all that publication needs, and return them with their keys."""
+    rehearse(house.register, at)
+    return SyntheticOffices(house.register, rehearsal_folder(house.home))
+
+
+@pytest.fixture(scope="session")
+def decided(tmp_path_factory: pytest.TempPathFactory, configuration: Configuration) -> Path:
+    """The root of a prepared installation in which all that publication needs is decided: to be copied."""
+    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("decided")), "MDLAKE_CONFIG": str(CONFIG)})
+    prepare(home, DECIDED_AT)
+    decide_all(house_of(home, configuration, "research", lambda: DECIDED_AT), DECIDED_AT)
+    return home.root
+
+
+Install = Callable[[Path], Home]
+
+
+@pytest.fixture(scope="session")
+def install(decided: Path) -> Install:
+    """Makes an installation at a path, prepared and decided, with the ministry's configuration."""
+
+    def install(root: Path) -> Home:
+        shutil.copytree(decided, root, dirs_exist_ok=True)
+        return Home.from_environment({"MDLAKE_HOME": str(root), "MDLAKE_CONFIG": str(CONFIG)})
+
+    return install
+
+
 @pytest.fixture
-def home(tmp_path: Path, clock: Clock) -> Home:
-    """A prepared installation of its own, with the ministry's configuration."""
-    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "home"), "MDLAKE_CONFIG": str(CONFIG)})
-    prepare(home, clock())
-    return home
+def home(tmp_path: Path, install: Install) -> Home:
+    """A prepared installation of its own, with the ministry's configuration and the decisions that publication needs."""
+    return install(tmp_path / "home")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import click
 
 from mdlake import __version__
 from mdlake.cli.custody import keys, log
+from mdlake.cli.decisions import decide, offices
 from mdlake.cli.demo import demo
 from mdlake.cli.installation import config, init, maintain, ui
 from mdlake.cli.questions import sql
@@ -29,6 +30,7 @@ def cli() -> None:
     \b
     First steps:
       mdlake init          make the folders, the ledger and the keys
+      mdlake decide rehearse    let synthetic offices sign what publication needs
       mdlake synthesize    let the synthetic ministry deliver three months
       mdlake run           take the deliveries through the four layers
       mdlake status        see where each month stands, and what is next
@@ -36,7 +38,7 @@ def cli() -> None:
     """
 
 
-for _command in (init, config, synthesize, run, status, sql, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, decide, offices, sql, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

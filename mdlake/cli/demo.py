@@ -10,8 +10,9 @@ import click
 
 from mdlake.cli.custody import write_checkpoint
 from mdlake.cli.installation import prepare_installation
-from mdlake.cli.surroundings import chosen, console, current_home, installed_house
+from mdlake.cli.surroundings import chosen, console, current_home, installed_house, now
 from mdlake.cli.work import deliver_synthetic, print_statuses, run_partitions
+from mdlake.config import PERIOD_EXCEPTION
 from mdlake.standard import Period
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _SEED = 1403
 @click.option("--workplaces", default=1_500, show_default=True, type=click.IntRange(min=50))
 @click.option("--months", default=3, show_default=True, type=click.IntRange(2, 30), help=f"From {_FIRST} on.")
 def demo(persons: int, workplaces: int, months: int) -> None:
-    """Install, let the synthetic ministry deliver some months, and take them through the four layers."""
+    """Install, let synthetic offices decide and the synthetic ministry deliver, and take the months through the four layers."""
     from mdlake.synthetic import Ministry
 
     prepare_installation()
@@ -43,7 +44,8 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         _tell_where_to_look()
         return
     spoilt = ministry.datasets[0]
-    console.rule(f"1 · the producers deliver {months} months; in one file, many national codes are wrong", align="left")
+    _decide()
+    console.rule(f"2 · the producers deliver {months} months; in one file, many national codes are wrong", align="left")
     for period in periods:
         spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
         rows = {
@@ -51,15 +53,56 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         }
         delivered = sum(1 for count in rows.values() if count)
         console.print(f"  {period}: {delivered} datasets, {sum(rows.values()):,} rows", highlight=False)
-    console.rule("2 · the main job: raw → standardized → pseudonymized → published", align="left")
+    console.rule("3 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
-    console.rule(f"3 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
+    console.rule(f"4 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
     deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
     print_statuses(run_partitions((), ())[0])
+    console.rule("5 · both Centres sign that some datasets come each quarter (Article 7)", align="left")
+    _sign_what_waits()
+    print_statuses(run_partitions((), ())[0])
+    _write_register()
     write_checkpoint()
     _tell_where_to_look()
     if any(status.state != "published" for status in _standing(due)):
         sys.exit(1)
+
+
+def _decide() -> None:
+    """Keys for every office, and its decisions; the one that lets datasets come each quarter is drafted and not signed."""
+    from mdlake.governance import draft_decision, rehearse
+
+    house = installed_house("research")
+    console.rule("1 · the offices decide: invented offices, with keys made for this demo", align="left")
+    for standing in rehearse(house.register, now(), periods=False):
+        console.print(f"  {standing.decision_id}: signed by {len(standing.signatures)}, {standing.state}", highlight=False)
+    quarterly = [key for key, dataset in house.configuration.datasets.items() if dataset.file.periodicity != "month"]
+    if quarterly:
+        scope = {"datasets": quarterly, "periodicity": "quarter"}
+        drafted = draft_decision(house.register, PERIOD_EXCEPTION, scope, now())
+        console.print(f"  {drafted.id}: drafted, nobody has signed it", highlight=False)
+
+
+def _sign_what_waits() -> None:
+    """Sign what was drafted, office by office, and accept it."""
+    from mdlake.governance import SyntheticOffices, rehearsal_folder, sign_decision
+
+    house = installed_house("research")
+    offices = SyntheticOffices(house.register, rehearsal_folder(house.home))
+    for draft in house.register.drafts(now()):
+        for office in sorted({office for lack in draft.lacks for office in lack.offices}):
+            standing = sign_decision(house.register, draft.decision_id, office, offices.key(office), now())
+            console.print(f"  mdlake decide sign {draft.decision_id} --office {office}: {standing.state}", highlight=False)
+    for standing in house.register.accept_complete(now()):
+        console.print(f"  {standing.decision_id}: {standing.state}", highlight=False)
+
+
+def _write_register() -> None:
+    """The register of decisions as a page."""
+    from mdlake.reports import register_page
+
+    house = installed_house("research")
+    (house.home.control / "decisions.html").write_text(register_page(house, now()), encoding="utf-8")
 
 
 def _standing(due: Collection[tuple[str, str]]) -> tuple[PartitionStatus, ...]:
@@ -77,8 +120,10 @@ def _tell_where_to_look() -> None:
     for line in (
         f"published tables   {home.research}/published (Delta Lake, partitioned by period)",
         f"rows set aside     {home.secure}/quarantine (identified: the secure zone)",
+        f"decisions          {home.control}/decisions.html (the register), decisions/ (what was signed, and the signatures)",
         f"audit checkpoint   {home.control}/checkpoints",
         "mdlake status      where each month stands",
+        "mdlake decide list which decisions count, wait, have ended",
         "mdlake keys uses   which run used which key, how often",
         "make ui            the same in the Dagster UI: asset graph, checks, backfills",
         "README.md          what all of this is",

@@ -54,6 +54,7 @@ def check(as_json: bool) -> None:
     from mdlake.config import check_configuration
     from mdlake.principles import RULES
     from mdlake.statistics import saved_query_problems
+    from mdlake.steps import unexcepted_periods
 
     folder = current_home().config
     if not folder.is_dir():
@@ -79,6 +80,9 @@ def check(as_json: bool) -> None:
             console.print(f"{len(configuration.queries)} saved queries fit the contracts.", highlight=False)
     if problems:
         sys.exit(1)
+    if current_home().control.is_dir():
+        for missing in unexcepted_periods(installed_house("research")):
+            click.secho(f"warning: {missing}", fg="yellow", err=True)
 
 
 @config.command("schema")

@@ -213,6 +213,9 @@ def print_statuses(statuses: tuple[PartitionStatus, ...]) -> None:
             there, due = s.units or (0, 0)
             units = f"{there} of {due} units; missing: {', '.join(s.units_missing)}"
             console.print(f"[bold]{s.dataset} {s.period}[/]: {units}", highlight=False, soft_wrap=True)
+        for fallen in s.fallen:
+            told = f"stays published, and could not be published again: {fallen}"
+            console.print(f"[bold]{s.dataset} {s.period}[/]: {told}", highlight=False, soft_wrap=True)
         if s.state != "published":
             console.print(f"[bold]{s.dataset} {s.period}[/]: {s.state}", highlight=False)
             for failure in s.failures:

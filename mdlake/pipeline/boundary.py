@@ -7,12 +7,12 @@ the cause and the context of whatever is raised. So nothing but our own messages
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
 
-from mdlake.errors import MdlakeError
+from mdlake.errors import GateRefused, MdlakeError
 
 __all__ = ["told"]
 
@@ -25,7 +25,13 @@ def told() -> Iterator[None]:
         return
     except MdlakeError as error:
         description = str(error)
-        metadata = {"what": error.what, "where": error.where or "-", "next_step": error.next_step or "-"}
+        metadata: dict[str, str | dg.TableMetadataValue] = {
+            "what": error.what,
+            "where": error.where or "-",
+            "next_step": error.next_step or "-",
+        }
+        if isinstance(error, GateRefused) and error.missing:
+            metadata["missing"] = _table(error.missing)
     except Exception as error:  # noqa: BLE001 - the boundary: see the module
         frames = traceback.extract_tb(error.__traceback__)
         places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
@@ -40,3 +46,8 @@ def told() -> Iterator[None]:
     finally:
         # whatever is raised while `with` hands an exception over takes that one along as its context
         failure.__context__ = None
+
+
+def _table(missing: Sequence[tuple[str, str, str]]) -> dg.TableMetadataValue:
+    """What is missing, who must act, what to run next: a row for each thing."""
+    return dg.MetadataValue.table([dg.TableRecord({"missing": what, "who": who, "next": then}) for what, who, then in missing])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
 
+from mdlake.config import Home
+from mdlake.errors import MdlakeError
 from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
 from mdlake.pipeline.checks import layer_checks
 from mdlake.pipeline.handover import handover_sensor
@@ -13,9 +18,25 @@ from mdlake.pipeline.landing import landing_sensor
 from mdlake.pipeline.month_close import month_close_asset, month_close_job, month_close_sensor
 from mdlake.pipeline.naming import asset_key, job_name
 from mdlake.pipeline.warehouse import ResearchWarehouse
-from mdlake.steps import House
+from mdlake.steps import House, Room, open_house, unexcepted_periods
 
-__all__ = ["build_definitions"]
+__all__ = ["build_definitions", "located_definitions"]
+
+_LOG = logging.getLogger("mdlake")
+
+
+def located_definitions(room: Room) -> dg.Definitions:
+    """The definitions of a room over the installation that the environment names, as a code location loads them."""
+    house = open_house(Home.from_environment(os.environ), room, lambda: datetime.now(UTC))
+    if house.home.control.is_dir():
+        try:
+            warnings = tuple(map(str, unexcepted_periods(house)))
+        except MdlakeError as error:
+            # whoever loads the definitions may yet have to mend what this says
+            warnings = (str(error),)
+        for warning in warnings:
+            _LOG.warning("%s", warning)
+    return build_definitions(house)
 
 
 def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:

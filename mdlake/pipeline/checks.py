@@ -7,14 +7,13 @@ without them one bad month would block every month; that is a preview of Dagster
 # no postponed annotations here: Dagster reads the annotations of `context` and of resources as objects
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
 
 from mdlake.config import Configuration, Dataset
 from mdlake.errors import GateRefused
-from mdlake.governance import refusal
 from mdlake.pipeline.boundary import told
 from mdlake.pipeline.metadata import both, results_table
 from mdlake.pipeline.naming import asset_key, partitions
@@ -45,13 +44,14 @@ def layer_checks(configuration: Configuration, dataset: Dataset, layer: str) -> 
         period = Period.parse(context.op_execution_context.partition_key)
         with told():
             judgement = judge(house, layer, dataset, period, Run(context.run.run_id))
+            excepted = house.gate.exceptions(judgement.verdict)
+            objection = house.gate.objection(judgement.verdict, producer)
         for principle in principles:
-            yield _result(judgement, dataset, layer, principle, producer)
-        if judgement.verdict.outcome == "refused":
+            yield _result(judgement, dataset, layer, principle, producer, excepted)
+        if objection is not None:
             # Dagster's own error names the checks only; a failed run is opened by whoever has to know what is next
-            missing = refusal(judgement.verdict, producer, "published")
             with told():
-                raise GateRefused(missing.what, where=judgement.place, next_step=missing.answer)
+                raise GateRefused.of(f"{layer} does not pass its principles", [objection], where=judgement.place)
 
     return checked
 
@@ -69,11 +69,20 @@ def _spec(configuration: Configuration, dataset: Dataset, layer: str, principle:
         )
 
 
-def _result(judgement: Judgement, dataset: Dataset, layer: str, principle: str, producer: str) -> dg.AssetCheckResult:
+def _result(
+    judgement: Judgement, dataset: Dataset, layer: str, principle: str, producer: str, excepted: Mapping[str, str]
+) -> dg.AssetCheckResult:
+    """One principle.
+
+    Args:
+        excepted: the rules that a decision sets aside, with the decision.
+    """
     results = tuple(result for result in judgement.results if result["principle"] == principle)
     failed = [result for result in results if not result["passed"]]
-    refuses = any(result["severity"] == "error" for result in failed)
+    refuses = any(result["severity"] == "error" and result["rule"] not in excepted for result in failed)
+    own = {result["rule"]: excepted[result["rule"]] for result in failed if result["rule"] in excepted}
     texts = [failure_text(result) for result in failed]
+    texts += [f"{rule} is excepted by decision {decision}" for rule, decision in own.items()]
     return dg.AssetCheckResult(
         passed=not failed,
         asset_key=asset_key(layer, dataset),
@@ -87,5 +96,6 @@ def _result(judgement: Judgement, dataset: Dataset, layer: str, principle: str, 
             "rules": results_table(results),
             "next_step": " | ".join(texts) if texts else "nothing to do",
             **({"who": f"{producer} corrects and sends again"} if refuses else {}),
+            **({"excepted_by": ", ".join(sorted(set(own.values())))} if own else {}),
         },
     )

@@ -13,9 +13,10 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mdlake.config import Configuration
+from mdlake.pipeline.boundary import told
 from mdlake.pipeline.naming import PARTITION_TAG, asset_key, job_name, partition_tag
 from mdlake.pipeline.under_way import backfilled, running_partitions
-from mdlake.steps import House, handover_due
+from mdlake.steps import House, handovers
 
 __all__ = ["handover_sensor"]
 
@@ -31,15 +32,21 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
         description="Publishes each month whose pseudonymized layer passed its principles. · "
         "ماهی را که اصول چهارگانه را گذرانده منتشر می‌کند.",
     )
-    def due(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> Iterator[dg.RunRequest]:
+    def due(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> Iterator[dg.RunRequest | dg.SkipReason]:
         running, awaited = running_partitions(context.instance), backfilled(context.instance)
-        for verdict in handover_due(house):
+        with told():
+            waiting = handovers(house)
+        if waiting.undecided and not waiting.due:
+            yield dg.SkipReason(f"{waiting.undecided} partitions passed their principles and wait for decisions: mdlake status")
+        for handover in waiting.due:
+            verdict = handover.verdict
             dataset = configuration.dataset(f"{verdict.organization}/{verdict.dataset}")
             tag = partition_tag(verdict.organization, verdict.dataset, verdict.period)
             if tag[PARTITION_TAG] in running or (asset_key("published", dataset), verdict.period) in awaited:
                 continue
             yield dg.RunRequest(
-                run_key=f"{tag[PARTITION_TAG]}.{verdict.content_id}.{verdict.rule_version}",
+                # under other decisions it is asked for again: the run may have been refused for want of them
+                run_key=".".join((tag[PARTITION_TAG], verdict.content_id, verdict.rule_version, *handover.decisions)),
                 job_name=job_name("research", dataset),
                 partition_key=verdict.period,
                 tags=tag,

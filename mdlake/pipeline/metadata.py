@@ -84,6 +84,7 @@ def made_metadata(made: Made, dataset: Dataset) -> dict[str, Any]:
         "delta_version": made.state.version,
         "contract_version": made.contract.version,
         **made.counts,
+        **({"decisions": ", ".join(made.decisions)} if made.decisions else {}),
     }
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
-
 import dagster as dg
 
-from mdlake.config import Home
-from mdlake.pipeline.build import build_definitions
-from mdlake.steps import open_house
+from mdlake.pipeline.build import located_definitions
 
 __all__ = ["definitions"]
 
@@ -17,4 +12,4 @@ __all__ = ["definitions"]
 @dg.definitions
 def definitions() -> dg.Definitions:
     """The definitions over the installation that the environment names."""
-    return build_definitions(open_house(Home.from_environment(os.environ), "secure", lambda: datetime.now(UTC)))
+    return located_definitions("secure")

@@ -7,11 +7,12 @@ these steps, and the command.
 from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, Arrivals, arrivals, take_in_strays
-from mdlake.steps.handover import handover_due
-from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, House, Room, Run, open_house, prepare
+from mdlake.steps.handover import handovers, unexcepted_periods
+from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge
 from mdlake.steps.made import Made
 from mdlake.steps.maintenance import Maintained, maintain
+from mdlake.steps.marks import contract_marks, document_mark, withdrawal_mark
 from mdlake.steps.month_close import MonthStanding, close_month, month_standing, months_to_close
 from mdlake.steps.pseudonymized import make_pseudonymized
 from mdlake.steps.published import make_published
@@ -36,9 +37,12 @@ __all__ = [
     "arrivals",
     "chosen_partitions",
     "close_month",
+    "contract_marks",
+    "document_mark",
     "due_partitions",
     "failure_text",
-    "handover_due",
+    "handovers",
+    "house_of",
     "judge",
     "maintain",
     "make_pseudonymized",
@@ -51,4 +55,6 @@ __all__ = [
     "partition_statuses",
     "prepare",
     "take_in_strays",
+    "unexcepted_periods",
+    "withdrawal_mark",
 ]

@@ -15,7 +15,7 @@ from typing import Literal
 from mdlake.config import Configuration, Contract, Dataset, Home, load_configuration
 from mdlake.errors import MdlakeError
 from mdlake.exchange import Landing
-from mdlake.governance import Gate, LedgerGate, Passage
+from mdlake.governance import Gate, Passage, Register
 from mdlake.lake import Retention, Table, Zone
 from mdlake.layers import layer_order
 from mdlake.ledger import Ledger
@@ -24,7 +24,7 @@ from mdlake.pseudonyms import InProcessKeyedHash, KeyedHash, KeyFile, KeyUse
 from mdlake.seals import generate_signing_key
 from mdlake.standard import Period
 
-__all__ = ["BATCH_ROWS", "CHECKPOINT_KEY", "KEY_FILE", "LAYER_BELOW", "House", "Room", "Run", "open_house", "prepare"]
+__all__ = ["BATCH_ROWS", "CHECKPOINT_KEY", "KEY_FILE", "LAYER_BELOW", "House", "Room", "Run", "house_of", "open_house", "prepare"]
 
 Room = Literal["secure", "research"]
 
@@ -41,6 +41,7 @@ _ZONE_OF = {
 }
 KEY_FILE = "keyring.json"
 CHECKPOINT_KEY = "checkpoint_ed25519"
+_REVOKED_KEYS = "# Keys of which no signature counts, a line each: keytype base64-key revoked-at=YYYYMMDDHHMMSSZ\n"
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,30 @@ class House:
 
         return InProcessKeyedHash(KeyFile(self.home.keys / KEY_FILE), report)
 
+    @property
+    def register(self) -> Register:
+        """The decisions of offices; both rooms read them."""
+        return self.gate.register
+
     def passage(self, layer: str, dataset: Dataset, contract: Contract, period: Period) -> Passage:
         """The wish to make a layer of a partition from the layer below as it is now."""
-        source = LAYER_BELOW[layer]
-        state = self.table(source, dataset, contract).state(period.key)
+        state = self.table(LAYER_BELOW[layer], dataset, contract).state(period.key)
+        return self.passage_of(layer, dataset, contract, period, state.content_id if state else None)
+
+    def passage_of(self, layer: str, dataset: Dataset, contract: Contract, period: Period, content_id: str | None) -> Passage:
+        """The wish to make a layer of a partition from a content of the layer below."""
         organization = self.configuration.organizations[dataset.organization]
         return Passage(
             layer=layer,
-            source=source,
+            source=LAYER_BELOW[layer],
             organization=dataset.organization,
             dataset=dataset.name,
-            period=period.key,
-            content_id=state.content_id if state else None,
+            period=period,
+            periodicity=dataset.file.periodicity,
+            content_id=content_id,
             rule_version=rules_version(contract),
+            contract_version=contract.version,
+            standard_sha256=dataset.standard_sha256(contract),
             producer=organization.label.en,
         )
 
@@ -127,8 +139,14 @@ def open_house(home: Home, room: Room, now: Callable[[], datetime]) -> House:
     Raises:
         ConfigurationError: the configuration has problems.
     """
+    return house_of(home, load_configuration(home.config, RULES), room, now)
+
+
+def house_of(home: Home, configuration: Configuration, room: Room, now: Callable[[], datetime]) -> House:
+    """The house of an installation with a configuration that was read already."""
     ledger = Ledger(home.ledger_url)
-    return House(home, load_configuration(home.config, RULES), room, ledger, LedgerGate(ledger), now)
+    gate = Gate(ledger, Register(home, configuration, ledger), now)
+    return House(home, configuration, room, ledger, gate, now)
 
 
 def prepare(home: Home, now: datetime) -> tuple[str, ...]:
@@ -141,7 +159,14 @@ def prepare(home: Home, now: datetime) -> tuple[str, ...]:
         KeyRefused: there is a key file that others can read.
     """
     made = []
-    folders = [(home.root, 0o755), (home.control, 0o700), (home.landing, 0o700), (home.outbox, 0o700), (home.keys, 0o700)]
+    folders = [
+        (home.root, 0o755),
+        (home.control, 0o700),
+        (home.control / "decisions", 0o700),
+        (home.landing, 0o700),
+        (home.outbox, 0o700),
+        (home.keys, 0o700),
+    ]
     folders += [(Path(url), mode) for url, mode in ((home.secure, 0o700), (home.research, 0o750)) if "://" not in url]
     for folder, mode in folders:
         if not folder.is_dir():
@@ -160,5 +185,6 @@ def prepare(home: Home, now: datetime) -> tuple[str, ...]:
         public = signing_key.with_name(signing_key.name + ".pub").read_text(encoding="ascii").split()
         allowed = f'checkpoints namespaces="mdlake-checkpoint" {public[0]} {public[1]}\n'
         (home.control / "allowed_signers").write_text(allowed, encoding="ascii")
+        (home.control / "revoked_keys").write_text(_REVOKED_KEYS, encoding="ascii")
         made.append(str(signing_key))
     return tuple(made)

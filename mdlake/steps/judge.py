@@ -1,7 +1,7 @@
 """The verdict on a partition: gather what its rules may look at, ask them, record the answer. Same inputs, same verdict.
 
 A verdict that the ledger already has for the same content, inputs and rules is taken as it stands. The period before
-and the registers of other datasets are frozen: only partitions that were not refused serve as a comparison.
+and the registers of other datasets are frozen: only partitions that the gate would let pass serve as a comparison.
 """
 
 from __future__ import annotations
@@ -81,13 +81,10 @@ def judge_candidate(
     inputs: Mapping[str, str],
     run: Run,
 ) -> Judgement:
-    """Judge a published partition that is written and not yet committed. A refusal is recorded, a pass is not yet."""
+    """Judge a published partition that is written and not yet committed. The verdict is not recorded yet."""
     subject = Subject("published", contract, period, written.scan(), written.rows, written.filled)
     subject = _below(house, subject, dataset)
-    judgement = _judgement(house, subject, dataset, written.content_id(), dict(inputs), run)
-    if judgement.verdict.outcome == "refused":
-        house.ledger.record_verdict(judgement.verdict)
-    return judgement
+    return _judgement(house, subject, dataset, written.content_id(), dict(inputs), run)
 
 
 def _verdict(house: House, subject: Subject, dataset: Dataset, content_id: str, inputs: dict[str, str], run: Run) -> Judgement:
@@ -185,7 +182,7 @@ def _frozen(house: House, dataset: Dataset, period: Period) -> tuple[pl.LazyFram
     if state is None:
         return None
     verdict = house.ledger.verdict_for("standardized", dataset.organization, dataset.name, last.key, state.content_id)
-    if verdict is None or verdict.outcome == "refused":
+    if verdict is None or house.gate.objection(verdict, dataset.organization) is not None:
         return None
     # only what its own contract has: a column that a later version added was not empty in that period, it was not there
     return table.scan(last.key).select(layer_schema(contract, "standardized").names()), state

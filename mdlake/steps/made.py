@@ -18,6 +18,7 @@ class Made:
     Attributes:
         changed: whether its content differs from what was there before.
         counts: numbers worth showing, by name.
+        decisions: ids of the decisions that it was made under.
     """
 
     layer: str
@@ -26,3 +27,4 @@ class Made:
     state: PartitionState
     changed: bool
     counts: Mapping[str, int]
+    decisions: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mdlake.config import Configuration, Dataset
-from mdlake.governance import Missing, refusal
+from mdlake.governance import Missing
 from mdlake.ledger import Delivery, MonthClose, Verdict
 from mdlake.standard import Period
 from mdlake.steps.deliveries import current_by_partition, of_units
@@ -55,7 +55,7 @@ class MonthMember:
             "outcome": verdict.outcome if verdict else None,
             "contract_version": verdict.contract_version if verdict else None,
             "rule_version": verdict.rule_version if verdict else None,
-            "missing": vars(missing) if missing else None,
+            "missing": missing._asdict() if missing else None,
         }
 
 
@@ -154,8 +154,9 @@ class _Records:
                 "what was delivered has not passed its principles yet", "data team", f"mdlake run {dataset.key} {period}"
             )
             return MonthMember(dataset, period, "under way", None, missing, since)
-        if verdict.outcome == "refused":
-            return MonthMember(dataset, period, "refused", verdict, refusal(verdict, producer, "published"), since)
+        objection = self._house.gate.objection(verdict, producer)
+        if objection is not None:
+            return MonthMember(dataset, period, "refused", verdict, objection, since)
         absent = sorted(set(contract.units(period)) - {part.reporting_unit for part in parts})
         units = Missing(
             f"the parts of {len(absent)} of {len(absent) + len(parts)} reporting units: {', '.join(absent)}",

@@ -23,7 +23,8 @@ def make_published(house: House, dataset: Dataset, period: Period, run: Run) -> 
     """
     contract = dataset.contract(period)
     passage = house.passage("published", dataset, contract, period)
-    house.gate.ask(passage).require()
+    answer = house.gate.ask(passage)
+    answer.require()
     table = house.table("published", dataset, contract)
     before = table.state(period.key)
     order = layer_order(contract, "published")
@@ -33,14 +34,15 @@ def make_published(house: House, dataset: Dataset, period: Period, run: Run) -> 
         for batch in source.batches(period.key, BATCH_ROWS, columns):
             writer.write(canonical_order(publish(batch.lazy(), contract).collect(), order))
         inputs = {"pseudonymized": str(passage.content_id)}
-        judgement = judge_candidate(house, dataset, contract, period, writer, inputs, run)
-        if judgement.verdict.outcome == "refused":
-            raise GateRefused(
-                "published is not written: " + "; ".join(judgement.failures),
-                where=passage.place,
-                next_step="What was published before stays as it was.",
-            )
-        state = writer.commit({"run": run.run_id, "contract_version": contract.version, "inputs": inputs})
-        house.ledger.record_verdict(judgement.verdict)
+        verdict = judge_candidate(house, dataset, contract, period, writer, inputs, run).verdict
+        objection = house.gate.objection(verdict, passage.producer)
+        if objection is not None:
+            house.ledger.record_verdict(verdict)
+            raise GateRefused.of("published is not written, what was there stays", [objection], where=passage.place)
+        decisions = tuple(dict.fromkeys((*answer.decisions, *house.gate.exceptions(verdict).values())))
+        details = {"run": run.run_id, "contract_version": contract.version, "inputs": inputs, "decisions": decisions}
+        state = writer.commit(details)
+        house.ledger.record_verdict(verdict)
     counts = {"rows": state.rows}
-    return Made("published", contract, table, state, before is None or before.content_id != state.content_id, counts)
+    changed = before is None or before.content_id != state.content_id
+    return Made("published", contract, table, state, changed, counts, decisions)

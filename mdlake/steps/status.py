@@ -9,6 +9,7 @@ from typing import Any
 
 from mdlake.config import LAYERS, Contract, Dataset
 from mdlake.errors import MdlakeError
+from mdlake.governance import Missing
 from mdlake.lake import PartitionState
 from mdlake.layers import Tally
 from mdlake.ledger import Delivery, Verdict
@@ -35,13 +36,15 @@ class PartitionStatus:
         sequence: of the newest delivery that counts.
         units: of how many reporting units a part is there, and how many owe one; None where one file is all.
         units_missing: codes of those whose part is not there.
-        state: `delivery refused`, `delivered`, `refused`, `in progress` or `published`.
+        state: `delivery refused`, `delivered`, `refused`, `in progress`, `undecided` or `published`.
         rows: number of rows by layer, as far as it was made.
         linked: share of the delivered rows that reached the research zone with every pseudonym that a row must have, or one
             of several alternatives (of a dataset that requires none: with the one that most rows have); None before.
         nearest: the rule that came nearest to its threshold or passed it, with the share that failed; None where none did.
         verdicts: outcome by layer; None where the layer was not judged as it stands.
-        failures: what failed, in words, with what to do.
+        failures: what failed or is missing, in words, with what to do.
+        fallen: of the decisions that it was published under, those that count no more and why, where it could not be published
+            again as it stands; what was published stays.
     """
 
     dataset: str
@@ -59,6 +62,7 @@ class PartitionStatus:
     nearest: tuple[str, float] | None
     verdicts: Mapping[str, str | None]
     failures: tuple[str, ...]
+    fallen: tuple[str, ...]
     next_step: str
 
     def as_json(self) -> dict[str, object]:
@@ -85,19 +89,29 @@ def partition_statuses(house: House, datasets: Iterable[Dataset], periods: Itera
 def due_partitions(house: House, through: str = LAYERS[-1]) -> tuple[tuple[Dataset, Period], ...]:
     """Partitions whose newest accepted deliveries were neither taken through nor refused on their way, by period and dataset.
 
+    Those that only lack a decision are left out: running them would change nothing.
+
     Args:
         through: the last layer that has to have its verdict.
     """
-    verdicts = VerdictsByLayer(house, through)
+    verdicts, handed_over = VerdictsByLayer(house, through), VerdictsByLayer(house, LAYERS[-2])
     due = []
     for (name, key), deliveries in current_by_partition(house.ledger).items():
         dataset = house.configuration.datasets.get(name)
         period = _reference_period(house, dataset, key) if dataset else None
         if dataset and period:
             parts = of_units(deliveries, dataset.contract(period), period)
-            if parts and verdicts.last(parts) is None:
+            if parts and verdicts.last(parts) is None and not _undecided(house, dataset, period, handed_over.last(parts)):
                 due.append((dataset, period))
     return tuple(sorted(due, key=lambda pair: (running_order(pair[1]), pair[0].key)))
+
+
+def _undecided(house: House, dataset: Dataset, period: Period, handed_over: Verdict | None) -> bool:
+    """Whether a partition passed up to the last layer but one, and no decision lets it be published."""
+    if handed_over is None or handed_over.layer != LAYERS[-2] or house.gate.objection(handed_over, dataset.organization):
+        return False
+    passage = house.passage_of(LAYERS[-1], dataset, dataset.contract(period), period, handed_over.content_id)
+    return not house.gate.ask_decisions(passage).allowed
 
 
 def chosen_partitions(
@@ -134,6 +148,7 @@ class VerdictsByLayer:
     """
 
     def __init__(self, house: House, through: str) -> None:
+        self._house = house
         self._layers = LAYERS[: LAYERS.index(through) + 1]
         self._latest = {
             layer: {(v.organization, v.dataset, v.period): v for v in house.ledger.latest_verdicts(layer)}
@@ -150,7 +165,7 @@ class VerdictsByLayer:
             verdict = self._latest[layer].get((parts[0].organization, parts[0].dataset, parts[0].period))
             if verdict is None or not _made_of(verdict, layer, inputs):
                 return None
-            if verdict.outcome == "refused" or layer == self._layers[-1]:
+            if layer == self._layers[-1] or self._house.gate.objection(verdict, parts[0].organization) is not None:
                 return verdict
             inputs = {layer: verdict.content_id}
         raise AssertionError("the last layer answers")
@@ -181,9 +196,11 @@ def _status(house: House, dataset: Dataset, period: Period, deliveries: list[Del
     missing = set(contract.units(period)) - {part.reporting_unit for part in current}
     standardized = states["standardized"]
     tally = Tally.from_json(standardized.details["tally"]) if standardized else Tally()
-    refusing = next((v for v in verdicts.values() if v is not None and v.outcome == "refused"), None)
+    producer = house.configuration.organizations[dataset.organization].label.en
+    objections = (house.gate.objection(v, producer) for v in verdicts.values() if v is not None)
+    refusing = next((objection for objection in objections if objection), None)
     refused_delivery = _refused_last(deliveries, contract.units(period))
-    state, next_step = _standing(house, dataset, period, states, refusing, refused_delivery)
+    state, undecided, next_step = _standing(house, dataset, period, states, refusing, refused_delivery)
     return PartitionStatus(
         dataset=dataset.key,
         period=period.key,
@@ -199,7 +216,8 @@ def _status(house: House, dataset: Dataset, period: Period, deliveries: list[Del
         linked=_linked(contract, states["pseudonymized"], tally),
         nearest=_nearest(v for v in verdicts.values() if v is not None),
         verdicts={layer: verdict.outcome if verdict else None for layer, verdict in verdicts.items()},
-        failures=tuple(failure_text(r) for v in verdicts.values() if v for r in v.results if not r["passed"]),
+        failures=(*undecided, *(failure_text(r) for v in verdicts.values() if v for r in v.results if not r["passed"])),
+        fallen=_fallen(house, dataset, contract, period, states[LAYERS[-1]]) if state == "published" else (),
         next_step=next_step,
     )
 
@@ -234,21 +252,40 @@ def _standing(
     house: House,
     dataset: Dataset,
     period: Period,
-    states: Mapping[str, object],
-    refusing: Verdict | None,
+    states: Mapping[str, PartitionState | None],
+    refusing: Missing | None,
     refused_delivery: Delivery | None,
-) -> tuple[str, str]:
-    """The state of a partition in a word, and what to do next."""
+) -> tuple[str, tuple[str, ...], str]:
+    """The state of a partition in a word, the decisions that are missing, and what to do next."""
     producer = house.configuration.organizations[dataset.organization].label.en
+    run = f"mdlake run {dataset.key} --period {period}"
     if refused_delivery is not None:
-        return "delivery refused", f"{producer}: {refused_delivery.message}"
+        return "delivery refused", (), f"{producer}: {refused_delivery.message}"
     if refusing is not None:
-        return "refused", f"{producer} corrects and sends again; then: mdlake run {dataset.key} --period {period}"
+        return "refused", (), f"{producer} corrects and sends again; then: {run}"
     if states["published"] is not None and not _stale(house, dataset, period):
-        return "published", "nothing to do"
+        return "published", (), "nothing to do"
     if states["raw"] is None:
-        return "delivered", f"mdlake run {dataset.key} --period {period}"
-    return "in progress", f"mdlake run {dataset.key} --period {period}"
+        return "delivered", (), run
+    below = states["pseudonymized"]
+    if below is not None:
+        passage = house.passage_of("published", dataset, dataset.contract(period), period, below.content_id)
+        missing = house.gate.ask_decisions(passage).missing
+        if missing:
+            return "undecided", tuple(map(str, missing)), f"{missing[0].next_step}; when it is accepted: {run}"
+    return "in progress", (), run
+
+
+def _fallen(
+    house: House, dataset: Dataset, contract: Contract, period: Period, published: PartitionState | None
+) -> tuple[str, ...]:
+    """The decisions under which a partition was published and that count no more, unless others took their place."""
+    at = house.now()
+    standings = [house.register.standing(name, at) for name in (published.details.get("decisions", ()) if published else ())]
+    fallen = [standing for standing in standings if not standing.counts]
+    if not fallen or house.gate.ask_decisions(house.passage("published", dataset, contract, period)).allowed:
+        return ()
+    return tuple(f"decision {standing.decision_id}: {standing.reason}" for standing in fallen)
 
 
 def _stale(house: House, dataset: Dataset, period: Period) -> bool:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mdlake.config import LAYERS, Dataset, Home
+from mdlake.governance import rehearse
 from mdlake.standard import Period
 from mdlake.steps import (
     House,
@@ -45,6 +46,7 @@ def main(partitions: list[str]) -> None:
     """Take each partition, written `organization/dataset:period` or with `:layer` as the last one to make, on its way."""
     home = Home.from_environment(os.environ)
     prepare(home, _now())
+    rehearse(open_house(home, "research", _now).register, _now())
     for text in partitions:
         key, _, rest = text.partition(":")
         period, _, last = rest.partition(":")

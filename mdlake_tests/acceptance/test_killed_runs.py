@@ -32,6 +32,7 @@ from deltalake import DeltaTable
 
 import mdlake.cli
 from mdlake.config import LAYERS, Home
+from mdlake.governance import rehearse
 from mdlake.lake import PARTITION_COLUMN, Table, content_id
 from mdlake.steps import House, maintain, open_house, prepare
 from mdlake.synthetic import Ministry
@@ -170,6 +171,7 @@ def _make_template(folder: Path) -> None:
     """An installation with keys, a Dagster instance and a delivery, of which every world is a copy."""
     home = _home(folder / "template")
     prepare(home, datetime.now(UTC))
+    rehearse(open_house(home, "research", lambda: datetime.now(UTC)).register, datetime.now(UTC))
     home.dagster.mkdir()
     shutil.copy(Path(mdlake.cli.__file__).with_name("dagster.yaml"), home.dagster)
     (home.root / "tmp").mkdir()

@@ -23,6 +23,7 @@ from dagster_pages import ENDED, Pages, Records, Server, running_chromium, runni
 
 import mdlake.cli
 from mdlake.config import Home
+from mdlake.governance import SyntheticOffices, rehearsal_folder
 from mdlake.pipeline.naming import PARTITION_TAG
 from mdlake.standard import Period
 from mdlake.steps import House, open_house, partition_statuses
@@ -34,7 +35,7 @@ LIST, PLACES = "sso/insured_contributions", "sso/workplaces"
 REFUSED = "1403-02"
 REGISTER_MONTH = "1403-01"
 ARTEFACTS = Path(os.environ.get("MDLAKE_ARTEFACTS", Path(__file__).resolve().parents[2] / ".artefacts")) / "browser"
-WHO = "Who: Social Security Organization corrects and sends again."
+WHO = "Who: Social Security Organization corrects and sends again, or the Data Exchange Committee excepts it."
 NEXT = f"Next: when the new delivery has landed, materialize raw to published of {REFUSED}"
 
 
@@ -130,6 +131,36 @@ def test_three_months_are_backfilled_one_is_refused_its_next_step_is_followed_an
     records.wait_for_tick()
     check_the_runs(records.runs())
 
+    withdraw_the_approval(live)
+    try_to_publish_without_approval(pages)
+    statuses = partition_statuses(live, [dataset])
+    assert {status.period: status.state for status in statuses} == dict.fromkeys(MONTHS, "published")
+    assert [len(status.fallen) for status in statuses] == [1, 1, 1]
+
+
+def withdraw_the_approval(live: House) -> None:
+    """The Committee withdraws what it approved."""
+    offices = SyntheticOffices(live.register, rehearsal_folder(live.home))
+    approval = next(live.register.counting("dataset_approved", LIST, live.now()))
+    offices.decide("revocation", {"decision": {"id": approval.id, "sha256": approval.sha256}}, live.now())
+
+
+def try_to_publish_without_approval(pages: Pages) -> None:
+    """The failed run says which decision is missing, who signs it, and the command that drafts it."""
+    pages.open(f"/assets/published/{LIST}?view=partitions&partition={REFUSED}")
+    pages.press("Materialize")
+    pages.read("Launch runs to materialize", "1 partition")
+    pages.launch("Launch 1 run")
+    pages.press("View")
+    pages.read(
+        "RUN_FAILURE",
+        "no live decision approves this dataset (Article 4)",
+        "it was withdrawn by",
+        "Who: Data Exchange Committee",
+        f"mdlake decide draft dataset_approved --dataset {LIST}",
+    )
+    pages.keep("refused-for-want-of-a-decision")
+
 
 def launch_three_months(pages: Pages) -> None:
     """From the asset graph, a backfill over both locations."""
@@ -161,8 +192,9 @@ def read_the_failed_run(pages: Pages) -> None:
     pages.read("failed, and did not materialize this asset", "Failed (1)", "Materialized (2)")
     pages.keep("two-green-one-refused")
     pages.press("View logs")
-    refused = f"{LIST} {REFUSED}: standardized of this period was refused by identifiers_valid ("
-    told = pages.read("RUN_FAILURE", refused).rpartition(refused)[2]
+    pages.read("RUN_FAILURE", f"{LIST} {REFUSED}: standardized does not pass its principles; one thing is missing:")
+    refused = "standardized of this period was refused by identifiers_valid ("
+    told = pages.read(refused).rpartition(refused)[2]
     assert "quarantined_rows (" in told
     assert WHO in told
     assert NEXT in told
@@ -193,8 +225,9 @@ def try_to_publish_by_hand(pages: Pages) -> None:
     pages.keep("published-by-hand")
     pages.launch("Launch 1 run")
     pages.press("View")
-    refused = f"{LIST} {REFUSED}: published is not made: standardized of this period was refused by identifiers_valid ("
-    told = pages.read("RUN_FAILURE", refused).rpartition(refused)[2]
+    pages.read("RUN_FAILURE", f"{LIST} {REFUSED}: published is not made; one thing is missing:")
+    refused = "standardized of this period was refused by identifiers_valid ("
+    told = pages.read(refused).rpartition(refused)[2]
     assert WHO in told
     assert NEXT in told
     pages.keep("refused-by-the-gate")

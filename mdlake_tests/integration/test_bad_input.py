@@ -19,7 +19,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
-from conftest import CONFIG, MAKERS, Clock
+from conftest import CONFIG, MAKERS, Clock, decide_all
 
 from mdlake.config import Home
 from mdlake.errors import ConfigurationError, DeliveryRefused, GateRefused, KeyRefused, MdlakeError
@@ -107,6 +107,7 @@ def published(sound: Callable[[], Parcel], tmp_path_factory: pytest.TempPathFact
     clock.moment -= timedelta(days=1)
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("published")), "MDLAKE_CONFIG": str(CONFIG)})
     prepare(home, clock())
+    decide_all(open_house(home, "research", clock), clock())
     parcel = sound()
     header, *rows = parcel.table()
     for row in rows:

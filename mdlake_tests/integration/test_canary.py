@@ -154,7 +154,7 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
     environment: Mapping[str, str],
 ) -> None:
     home = Home.from_environment(environment)
-    printed = [mdlake(environment, "init")]
+    printed = [mdlake(environment, "init"), mdlake(environment, "decide", "rehearse")]
     deliver(home.landing / "sso")
     printed += [crash(environment, LIST, "1403-01")]
     commands = (
@@ -166,6 +166,8 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
         "keys show",
         "keys uses",
         "keys uses --json",
+        "decide list",
+        "decide list --json",
         "log checkpoint",
         "log verify",
         "maintain --retention-hours 0",

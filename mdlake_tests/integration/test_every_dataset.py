@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import CONFIG, MAKERS, Clock
+from conftest import MAKERS, Clock, Install
 from planted_defects import CAUGHT, Caught, leaving
 
-from mdlake.config import Dataset, Home
+from mdlake.config import Dataset
 from mdlake.layers import REASONS, ROW, Tally
 from mdlake.principles import RULES
 from mdlake.standard import Period
-from mdlake.steps import House, Run, judge, open_house, prepare
+from mdlake.steps import House, Run, judge, open_house
 from mdlake.synthetic import DeliveredFile, Ministry
 
 MONTH, QUARTER = "1403-02", "1403-Q1"
@@ -121,11 +121,10 @@ class Finding:
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Finding]]:
+def findings(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Callable[[str], list[Finding]]:
     """The findings on a dataset in which nine rows of ten are harmed, all classes alike."""
     clock = Clock()
-    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("harmed")), "MDLAKE_CONFIG": str(CONFIG)})
-    prepare(home, clock())
+    home = install(tmp_path_factory.mktemp("harmed"))
     installed = Installation(open_house(home, "secure", clock), open_house(home, "research", clock), Ministry(20_000, 800, 7))
 
     def register(dataset: str, period: Period) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import decide_all
 
 from mdlake.config import LAYERS, Configuration, Home
 from mdlake.pipeline.build import build_definitions
@@ -31,7 +32,9 @@ def home(tmp_path: Path) -> Home:
         target.parent.mkdir(exist_ok=True)
         target.write_text(text, encoding="utf-8")
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "home"), "MDLAKE_CONFIG": str(tmp_path / "config")})
-    prepare(home, datetime(2024, 6, 1, tzinfo=UTC))
+    at = datetime(2024, 6, 1, tzinfo=UTC)
+    prepare(home, at)
+    decide_all(open_house(home, "research", lambda: at), at)
     return home
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import decide_all
 from deltalake import DeltaTable
 
 from mdlake.config import Home
@@ -75,6 +76,7 @@ def test_a_month_goes_the_whole_way_over_an_object_store(tmp_path: Path, store: 
     Ministry(persons=1_000, workplaces=120, seed=3).deliver(_DATASET, _PERIOD.key, home.landing / "sso")
     secure, research = (open_house(home, room, lambda: now) for room in ("secure", "research"))  # type: ignore[arg-type]
     dataset, run = secure.configuration.dataset(_DATASET), Run("object-store")
+    decide_all(research, now)
     for _ in range(2):
         for layer, make in (("raw", make_raw), ("standardized", make_standardized), ("pseudonymized", make_pseudonymized)):
             make(secure, dataset, _PERIOD, run)

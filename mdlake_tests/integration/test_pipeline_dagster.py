@@ -32,7 +32,7 @@ from mdlake.pipeline.naming import MONTH_CLOSE, PARTITION_TAG, asset_key, job_na
 from mdlake.pipeline.queue import PartitionRunCoordinator
 from mdlake.principles import RULES, principles_of
 from mdlake.standard import Period
-from mdlake.steps import House, Room, Run, handover_due
+from mdlake.steps import House, Room, Run, handovers
 from mdlake.synthetic import DeliveredFile, Ministry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -326,11 +326,13 @@ def test_a_refused_month_fails_its_checks_stops_the_run_and_cannot_be_published_
 
     # whoever opens the failed run reads there what, who and what next, and the same when publishing by hand
     (told_by_run,) = failures(done)
-    assert told_by_run.startswith(f"{LIST} {MONTH}: standardized of this period was refused by identifiers_valid (")
+    assert told_by_run.startswith(f"{LIST} {MONTH}: standardized does not pass its principles; one thing is missing:\n")
+    assert "standardized of this period was refused by identifiers_valid (" in told_by_run
     by_hand = launch("research", LIST, MONTH)
     assert not by_hand.success
     (told_by_gate,) = failures(by_hand)
-    assert told_by_gate.startswith(f"{LIST} {MONTH}: published is not made: standardized of this period was refused by ")
+    assert told_by_gate.startswith(f"{LIST} {MONTH}: published is not made; one thing is missing:\n")
+    assert "standardized of this period was refused by " in told_by_gate
     for text in (told_by_run, told_by_gate):
         assert "Who: Social Security Organization corrects and sends again" in text
         assert "Next: when the new delivery has landed, materialize raw to published of 1403-01" in text
@@ -415,7 +417,7 @@ def test_the_hand_over_asks_for_what_passed_and_leaves_what_is_published_or_bein
     request = asked[f"sso.insured_contributions.{MONTH}"]
     assert request.job_name == "research__sso__insured_contributions"
     assert request.partition_key == MONTH
-    (verdict,) = [v for v in handover_due(research) if v.dataset == "insured_contributions"]
+    (verdict,) = [v for v in (handover.verdict for handover in handovers(research).due) if v.dataset == "insured_contributions"]
     assert verdict.content_id in str(request.run_key)
     assert due() == asked, "a tick without news asks for the same run keys, which Dagster starts once"
 
@@ -486,7 +488,7 @@ def test_the_hand_over_leads_to_a_run_that_publishes(
         run_config={"loggers": {"silent": {}}},
     )
     assert done.success
-    assert handover_due(research) == ()
+    assert handovers(research).due == ()
 
 
 # ── the boundary ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import decide_all
 from persiantools.jdatetime import JalaliDate
 
 from mdlake.config import Home
@@ -70,7 +71,9 @@ def houses(tmp_path: Path, clock: Callable[[], object]) -> Mapping[str, House]:
     shutil.copytree(OWN, config, dirs_exist_ok=True)
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "home"), "MDLAKE_CONFIG": str(config)})
     prepare(home, clock())  # type: ignore[arg-type]
-    return {room: open_house(home, room, clock) for room in ("secure", "research")}  # type: ignore[arg-type]
+    houses = {room: open_house(home, room, clock) for room in ("secure", "research")}  # type: ignore[arg-type]
+    decide_all(houses["research"], clock())  # type: ignore[arg-type]
+    return houses
 
 
 def deliver(house: House, key: str, period: str, text: str) -> None:

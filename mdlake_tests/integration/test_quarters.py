@@ -121,8 +121,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "command"), "MDLAKE_CONFIG": str(CONFIG)})
     for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(cli, ["init"])
-    assert done.exit_code == 0, done.output
+    for words in (["init"], ["decide", "rehearse"]):
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, done.output
     return home
 
 

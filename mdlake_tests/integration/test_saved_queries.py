@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from conftest import CONFIG, MAKERS, Clock
+from conftest import CONFIG, MAKERS, Clock, Install
 from rich.console import Console
 from rich.table import Table as Shown
 
 from mdlake.cli import cli
-from mdlake.config import Home, SavedQuery
+from mdlake.config import SavedQuery
 from mdlake.errors import MdlakeError
 from mdlake.pipeline.warehouse import ResearchWarehouse
 from mdlake.standard import Period
 from mdlake.statistics import Answer, Asked, ask_saved
-from mdlake.steps import House, Run, judge, open_house, prepare
+from mdlake.steps import House, Run, judge, open_house
 from mdlake.synthetic import DeliveredFile, Ministry
 from mdlake.synthetic.calendar import month_number, months_of
 from mdlake.synthetic.employment import Employment
@@ -120,10 +120,9 @@ def needed(house: House) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory) -> Asking:
+def asking(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Asking:
     clock = Clock()
-    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("asked")), "MDLAKE_CONFIG": str(CONFIG)})
-    prepare(home, clock())
+    home = install(tmp_path_factory.mktemp("asked"))
     secure, research = open_house(home, "secure", clock), open_house(home, "research", clock)
     ministry = Ministry(persons=PERSONS, workplaces=WORKPLACES, seed=SEED)
     delivered = {}

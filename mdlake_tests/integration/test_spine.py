@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from conftest import CONFIG, MAKERS, Clock
+from conftest import MAKERS, Clock, Install
 from deltalake import DeltaTable
 from planted_defects import leaving
 
@@ -35,7 +35,6 @@ from mdlake.steps import (
     make_raw,
     make_standardized,
     open_house,
-    prepare,
 )
 from mdlake.synthetic import DeliveredFile, Ministry
 
@@ -90,10 +89,9 @@ class Walked:
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+def walked(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Walked:
     clock = Clock()
-    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path_factory.mktemp("walked")), "MDLAKE_CONFIG": str(CONFIG)})
-    prepare(home, clock())
+    home = install(tmp_path_factory.mktemp("walked"))
     secure, research = open_house(home, "secure", clock), open_house(home, "research", clock)
     ministry = Ministry(persons=3000, workplaces=600, seed=7)
     delivered = {}

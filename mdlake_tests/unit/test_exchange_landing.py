@@ -18,11 +18,10 @@ from mdlake.config import Configuration, Home
 from mdlake.errors import DeliveryRefused
 from mdlake.exchange import Landing, Received, read_header, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
-from mdlake.governance import LedgerGate
 from mdlake.layers import match_headers
-from mdlake.ledger import Delivery, Ledger
+from mdlake.ledger import Delivery
 from mdlake.standard import Period
-from mdlake.steps import House, Run, make_raw, prepare
+from mdlake.steps import House, Run, house_of, make_raw, prepare
 
 AT = datetime(2024, 6, 1, 8, tzinfo=UTC)
 HEADERS = (
@@ -89,8 +88,7 @@ def secure(installation: Path, tmp_path: Path, configuration: Configuration) -> 
     root = tmp_path / "home"
     shutil.copytree(installation, root)
     home = Home.from_environment({"MDLAKE_HOME": str(root)})
-    ledger = Ledger(home.ledger_url)
-    return House(home, configuration, "secure", ledger, LedgerGate(ledger), lambda: AT)
+    return house_of(home, configuration, "secure", lambda: AT)
 
 
 @pytest.fixture

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from mdlake.config import Configuration, Home
 from mdlake.errors import GateRefused
-from mdlake.governance import Answer, LedgerGate, Missing, Passage
+from mdlake.governance import Answer, Gate, Missing, Passage, Register
 from mdlake.ledger import Ledger, Verdict
+from mdlake.standard import Period
 
 AT = datetime(2024, 6, 1, 8, tzinfo=UTC)
 PASSAGE = Passage(
     layer="published",
     source="pseudonymized",
-    organization="agency",
-    dataset="persons",
-    period="1403-01",
+    organization="sso",
+    dataset="workplaces",
+    period=Period.parse("1403-01"),
+    periodicity="month",
     content_id="p1",
     rule_version="7",
+    contract_version="1.0",
+    standard_sha256="",
     producer="The Agency",
 )
 FAILED = {"rule": "completeness", "severity": "error", "checked": 2000, "failed": 300, "passed": False}
@@ -33,8 +37,8 @@ def verdict(layer: str, content_id: str, inputs: Mapping[str, str], outcome: str
     results = {"passed": (HELD,), "passed_with_warnings": (HELD, WARNED), "refused": (HELD, WARNED, FAILED)}[outcome]
     return Verdict(
         layer=layer,
-        organization="agency",
-        dataset="persons",
+        organization="sso",
+        dataset="workplaces",
         period="1403-01",
         content_id=content_id,
         inputs=inputs,
@@ -54,17 +58,18 @@ SOUND = (RAW, STANDARDIZED, PSEUDONYMIZED)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    ledger.upgrade()
-    return ledger
+def gate(home: Home, configuration: Configuration) -> Gate:
+    """The gate of an installation in which all that publication needs is decided."""
+    ledger = Ledger(home.ledger_url)
+    return Gate(ledger, Register(home, configuration, ledger), lambda: AT)
 
 
-def asked(ledger: Ledger, verdicts: tuple[Verdict, ...], passage: Passage = PASSAGE) -> Answer:
+def asked(gate: Gate, verdicts: tuple[Verdict, ...], passage: Passage = PASSAGE) -> Answer:
     """The gate's answer after verdicts were recorded one second after the other."""
     for number, given in enumerate(verdicts):
-        ledger.record_verdict(replace(given, decided_at=AT + timedelta(seconds=number)))
-    return LedgerGate(ledger).ask(passage)
+        gate.ledger.record_verdict(replace(given, decided_at=AT + timedelta(seconds=number)))
+    dataset = gate.register.configuration.dataset(passage.key)
+    return gate.ask(replace(passage, standard_sha256=dataset.standard_sha256(dataset.newest)))
 
 
 ALLOWED: dict[str, tuple[Verdict, ...]] = {
@@ -88,8 +93,8 @@ ALLOWED: dict[str, tuple[Verdict, ...]] = {
 
 
 @pytest.mark.parametrize("verdicts", ALLOWED.values(), ids=ALLOWED.keys())
-def test_the_gate_lets_pass(ledger: Ledger, verdicts: tuple[Verdict, ...]) -> None:
-    answer = asked(ledger, verdicts)
+def test_the_gate_lets_pass(gate: Gate, verdicts: tuple[Verdict, ...]) -> None:
+    answer = asked(gate, verdicts)
     assert answer.missing == ()
     assert answer.allowed
     answer.require()
@@ -121,7 +126,7 @@ REFUSED: dict[str, tuple[tuple[Verdict, ...], Passage, str, str, str]] = {
     "the layer below was refused": (
         (RAW, STANDARDIZED, replace(PSEUDONYMIZED, outcome="refused", results=(HELD, WARNED, FAILED))), PASSAGE,
         "pseudonymized of this period was refused by completeness (300 of 2000)", "The Agency corrects and sends again",
-        "mdlake status agency/persons --period 1403-01",
+        "mdlake status sso/workplaces --period 1403-01",
     ),
     "a layer further below was refused": (
         (replace(RAW, outcome="refused", results=(FAILED,)), STANDARDIZED, PSEUDONYMIZED), PASSAGE,
@@ -145,9 +150,9 @@ REFUSED: dict[str, tuple[tuple[Verdict, ...], Passage, str, str, str]] = {
 
 @pytest.mark.parametrize(("verdicts", "passage", "what", "who", "next_step"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_gate_says_what_is_missing_who_acts_and_what_is_next(
-    ledger: Ledger, verdicts: tuple[Verdict, ...], passage: Passage, what: str, who: str, next_step: str
+    gate: Gate, verdicts: tuple[Verdict, ...], passage: Passage, what: str, who: str, next_step: str
 ) -> None:
-    answer = asked(ledger, verdicts, passage)
+    answer = asked(gate, verdicts, passage)
     assert not answer.allowed
     [missing] = answer.missing
     assert what in missing.what
@@ -156,42 +161,42 @@ def test_the_gate_says_what_is_missing_who_acts_and_what_is_next(
     with pytest.raises(GateRefused) as caught:
         answer.require()
     told = str(caught.value)
-    assert told.startswith("agency/persons 1403-01: published is not made")
+    assert told.startswith("sso/workplaces 1403-01: published is not made; one thing is missing:")
     for part in (missing.what, f"Who: {missing.who}", f"Next: {missing.next_step}"):
         assert part in told
 
 
-def test_only_rules_that_refuse_are_named(ledger: Ledger) -> None:
+def test_only_rules_that_refuse_are_named(gate: Gate) -> None:
     other = {**FAILED, "rule": "ranges", "failed": 40}
     refused = replace(PSEUDONYMIZED, outcome="refused", results=(WARNED, FAILED, HELD, other))
-    [missing] = asked(ledger, (RAW, STANDARDIZED, refused)).missing
+    [missing] = asked(gate, (RAW, STANDARDIZED, refused)).missing
     assert "refused by completeness (300 of 2000), ranges (40 of 2000)" in missing.what
     assert "heaping" not in str(missing)
 
 
-def test_everything_that_stands_in_the_way_is_told_at_once(ledger: Ledger) -> None:
+def test_everything_that_stands_in_the_way_is_told_at_once(gate: Gate) -> None:
     refused = replace(PSEUDONYMIZED, outcome="refused", results=(FAILED,))
-    answer = asked(ledger, (RAW, STANDARDIZED, refused, replace(STANDARDIZED, content_id="s2")))
+    answer = asked(gate, (RAW, STANDARDIZED, refused, replace(STANDARDIZED, content_id="s2")))
     assert len(answer.missing) == 2
     with pytest.raises(GateRefused) as caught:
         answer.require()
     assert all(str(missing) in str(caught.value) for missing in answer.missing)
 
 
-def test_another_partition_stands_in_nobodys_way(ledger: Ledger) -> None:
+def test_another_partition_stands_in_nobodys_way(gate: Gate) -> None:
     bad = [
         replace(PSEUDONYMIZED, period="1403-02", outcome="refused", results=(FAILED,)),
         replace(RAW, dataset="places", outcome="refused", results=(FAILED,)),
         replace(STANDARDIZED, organization="bureau", outcome="refused", results=(FAILED,)),
     ]
-    assert asked(ledger, (*SOUND, *bad)).allowed
+    assert asked(gate, (*SOUND, *bad)).allowed
 
 
-def test_asking_changes_nothing(ledger: Ledger) -> None:
-    before = asked(ledger, SOUND)
-    entries = list(ledger.audit.entries())
-    assert LedgerGate(ledger).ask(PASSAGE) == before
-    assert list(ledger.audit.entries()) == entries
+def test_asking_changes_nothing(gate: Gate) -> None:
+    before = asked(gate, SOUND)
+    entries = list(gate.ledger.audit.entries())
+    assert asked(gate, ()) == before
+    assert list(gate.ledger.audit.entries()) == entries
 
 
 def test_an_answer_without_anything_missing_is_a_yes() -> None:

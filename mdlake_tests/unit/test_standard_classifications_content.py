@@ -17,7 +17,10 @@ from mdlake.synthetic import places
 
 CONFIG = Path(__file__).resolve().parents[2] / "assets_config"
 NAMES = sorted(path.stem for path in (CONFIG / "classifications").glob("*.yaml"))
-FILES = {name: ClassificationFile.model_validate(read_yaml(CONFIG / f"classifications/{name}.yaml", name).data) for name in NAMES}
+FILES = {
+    name: ClassificationFile.model_validate(read_yaml((CONFIG / f"classifications/{name}.yaml").read_bytes(), name).data)
+    for name in NAMES
+}
 
 # United Nations, Statistical Papers M/4/Rev.4 (2008), part two: sections and their divisions.
 ISIC_4 = """
