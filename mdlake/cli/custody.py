@@ -99,16 +99,17 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
     checkpoints = [Checkpoint.read(path) for path in (*own, *files)]
     allowed = AllowedSigners.parse((home.control / "allowed_signers").read_text(encoding="utf-8"))
     report = ledger.audit.verify(checkpoints, allowed)
+    decisions = ledger.decisions.verify()
     if as_json:
         print_json(
             {
                 "entries": report.entries,
                 "head": report.head.hash if report.head else None,
                 "checkpoints": report.checkpoints_checked,
+                "decisions": decisions,
             }
         )
     else:
         head = report.head.hash[:16] if report.head else "-"
-        console.print(
-            f"the log holds: {report.entries} entries, {report.checkpoints_checked} checkpoints, head {head}", highlight=False
-        )
+        counts = f"{report.entries} entries, {report.checkpoints_checked} checkpoints, {decisions} decisions"
+        console.print(f"the log holds: {counts}, head {head}", highlight=False, soft_wrap=True)

@@ -50,6 +50,8 @@ for _tag, _pattern, _first in (
 _DEEPEST = 100
 """No file of the configuration nests deeper than ten."""
 
+_WRITE_OUT = "Write out what an alias repeats."
+
 
 @dataclass
 class YamlSource:
@@ -88,17 +90,20 @@ class YamlSource:
                 self._note(item, (*path, number))
 
 
-def _is_too_deep(text: str) -> bool:
-    """Whether anything is nested so deep that the composer, which calls itself in C, could run out of its stack."""
+def _trap(text: str, name: str) -> Problem | None:
+    """What would bring the composer down, which calls itself in C and makes of a few aliases a thousand million fields."""
     depth = 0
     for event in yaml.parse(text, _Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            return Problem(name, line, "", f"an alias (*{event.anchor}) is not read", _WRITE_OUT)
         if depth > _DEEPEST:
-            return True
-    return False
+            return Problem(name, line, "", f"nested deeper than {_DEEPEST} levels", "Take levels away: no field lies so deep.")
+    return None
 
 
 def read_yaml(content: bytes, name: str) -> YamlSource:
@@ -106,8 +111,9 @@ def read_yaml(content: bytes, name: str) -> YamlSource:
     source = YamlSource(name)
     try:
         text = content.decode("utf-8")
-        if _is_too_deep(text):
-            source.problems.append(Problem(name, 1, "", "the file is nested without end", "Write out what an alias repeats."))
+        trap = _trap(text, name)
+        if trap is not None:
+            source.problems.append(trap)
             return source
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -119,8 +125,6 @@ def read_yaml(content: bytes, name: str) -> YamlSource:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         source.problems.append(Problem(name, line, "", "the file is not UTF-8", "Save it as UTF-8."))
-    except RecursionError:
-        source.problems.append(Problem(name, 1, "", "the file is nested without end", "Write out what an alias repeats."))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         source.problems.append(Problem(name, line, "", "a character that is no text", "Remove it."))

@@ -18,7 +18,7 @@ from typing import Literal
 
 from mdlake.config import REVOCATION, Configuration, Home, SignatureRule
 from mdlake.errors import DecisionRefused
-from mdlake.governance.decision import Decision, fit_problems, namespace, read_decision
+from mdlake.governance.decision import Decision, Scope, fit_problems, namespace, read_decision
 from mdlake.governance.signatures import KeyList, Lack, Signature, check_signatures, lacking, offices_asked
 from mdlake.ledger import AcceptedDecision, Ledger
 from mdlake.standard import Period, midnight_in_iran
@@ -125,7 +125,7 @@ class Register:
         days = (period.first_day, period.last_day) if period else None
         for accepted in self.ledger.decisions.about(kind, subject, at, days):
             standing = self._accepted_standing(accepted, at)
-            if standing.counts and standing.decision is not None:
+            if standing.counts and standing.decision is not None and _covers(standing.decision.scope, subject, period):
                 yield standing.decision
 
     def about(self, kind: str, subject: str, at: datetime) -> Iterator[Standing]:
@@ -317,6 +317,11 @@ def _state(
     if decision.ends_at is not None and decision.ends_at <= at:
         return "expired", f"it ended with {days['valid_until']}"
     return "live", ""
+
+
+def _covers(scope: Scope, subject: str, period: Period | None) -> bool:
+    """Whether what was signed says what the ledger found it by."""
+    return subject in scope.subjects and (period is None or scope.periods is None or scope.periods.covers(period))
 
 
 def _content(path: Path) -> bytes:

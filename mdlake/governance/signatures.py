@@ -101,10 +101,11 @@ def _faults(
     content: bytes, signatures: tuple[tuple[str, str], ...], namespace: str, keys: KeyList, signed_by: datetime
 ) -> tuple[tuple[str, bytes | None, str | None], ...]:
     """For each signature: the office, the public key that made it, and what is wrong with it."""
+    allowed = keys.allowed  # a list that cannot be used is no fault of a signature
     found: list[tuple[str, bytes | None, str | None]] = []
     for office, text in signatures:
         try:
-            signer = verify(content, text, keys.allowed, office, namespace, signed_by)
+            signer = verify(content, text, allowed, office, namespace, signed_by)
         except SealError as error:
             found.append((office, None, f"{error.what}. {error.next_step}"))
         else:

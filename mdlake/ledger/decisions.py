@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, insert, select
 
 from mdlake.errors import LedgerError
-from mdlake.ledger.audit import append_entry, read_entry
+from mdlake.ledger.audit import AuditEntry, AuditLog, append_entry, read_entry
 from mdlake.ledger.database import Database
 from mdlake.ledger.records import AcceptedDecision, moment, moment_text
 from mdlake.ledger.tables import audit_entries, decision_subjects, decisions
@@ -68,10 +68,28 @@ class DecisionIndex:
             page = (query if before is None else query.where(decisions.c.audit_seq < before)).limit(_PAGE)
             with self._database.reading() as connection:
                 rows = connection.execute(page).all()
-            yield from map(_decision, rows)
+            # a forged line of the table leads to a decision that is about something else
+            yield from (found for found in map(_decision, rows) if found.kind == kind and subject in found.subjects)
             if len(rows) < _PAGE:
                 return
             before = rows[-1].audit_seq
+
+    def verify(self) -> int:
+        """Hold the tables against the whole audit log, and return how many decisions were accepted.
+
+        Raises LedgerError naming the decisions that the tables hide, add or show otherwise than the log does.
+        """
+        logged = dict(_indexed(entry) for entry in AuditLog(self._database).entries(action=_ACTION))
+        stored: dict[str, _Indexed] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(select(decisions)):
+                stored[row.decision_id] = _Indexed(row._asdict(), set())
+            for row in connection.execute(select(decision_subjects)):
+                stored.setdefault(row.decision_id, _Indexed({}, set())).subjects.add((row.kind, row.subject))
+        different = sorted(name for name in {*logged, *stored} if logged.get(name) != stored.get(name))
+        if different:
+            raise _otherwise(", ".join(different[:5]) + (", …" if len(different) > 5 else ""))
+        return len(logged)
 
     def ids(self, at: datetime) -> frozenset[str]:
         """The ids of all that were accepted at a time."""
@@ -122,13 +140,26 @@ def _accept(connection: Connection, decision: AcceptedDecision) -> AcceptedDecis
         "sha256": decision.sha256,
         "signatures": decision.signatures,
     }
-    entry = append_entry(connection, "mdlake", _ACTION, details, decision.accepted_at)
-    index = {name: details[name] for name in ("decision_id", "kind", "begins_at", "ends_at", "first_day", "last_day")}
-    connection.execute(insert(decisions).values({**index, "accepted_at": entry.at, "audit_seq": entry.seq}))
-    for subject in dict.fromkeys(decision.subjects):
-        values = {"kind": decision.kind, "subject": subject, "decision_id": decision.decision_id}
-        connection.execute(insert(decision_subjects).values(values))
+    decision_id, indexed = _indexed(append_entry(connection, "mdlake", _ACTION, details, decision.accepted_at))
+    connection.execute(insert(decisions).values(indexed.fields))
+    for kind, subject in sorted(indexed.subjects):
+        connection.execute(insert(decision_subjects).values(kind=kind, subject=subject, decision_id=decision_id))
     return decision
+
+
+class _Indexed(NamedTuple):
+    """What the tables say of one decision: the line of `decisions`, and kinds with subjects."""
+
+    fields: dict[str, Any]
+    subjects: set[tuple[str, str]]
+
+
+def _indexed(entry: AuditEntry) -> tuple[str, _Indexed]:
+    """What the tables must say of the decision that an entry records, by its id."""
+    details: Any = entry.details
+    fields = {name: details[name] for name in ("decision_id", "kind", "begins_at", "ends_at", "first_day", "last_day")}
+    subjects = {(details["kind"], subject) for subject in details["subjects"]}
+    return details["decision_id"], _Indexed({**fields, "accepted_at": entry.at, "audit_seq": entry.seq}, subjects)
 
 
 def _decision(row: Row[Any]) -> AcceptedDecision:
@@ -140,11 +171,7 @@ def _decision(row: Row[Any]) -> AcceptedDecision:
     details: Any = entry.details
     decision_id: str = row.decision_id
     if entry.action != _ACTION or details["decision_id"] != decision_id or row.accepted_at != entry.at:
-        raise LedgerError(
-            "the table of decisions does not say what the audit log does",
-            where=f"decision {decision_id}",
-            next_step="Keep the ledger as it is for the security review, and compare it with the last backup.",
-        )
+        raise _otherwise(decision_id)
     return AcceptedDecision(
         decision_id=details["decision_id"],
         kind=details["kind"],
@@ -156,4 +183,12 @@ def _decision(row: Row[Any]) -> AcceptedDecision:
         accepted_at=moment(entry.at),
         sha256=details["sha256"],
         signatures=details["signatures"],
+    )
+
+
+def _otherwise(decision_ids: str) -> LedgerError:
+    return LedgerError(
+        "the table of decisions does not say what the audit log does",
+        where=f"decision {decision_ids}",
+        next_step="Keep the ledger as it is for the security review, and compare it with the last backup.",
     )
