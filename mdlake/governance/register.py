@@ -108,7 +108,7 @@ class Register:
         """
         accepted = self.ledger.decisions.get(decision_id)
         if accepted is not None and accepted.accepted_at <= at:
-            return self._accepted_standing(accepted, at)
+            return self._accepted_standing(accepted, self._withdrawal(decision_id, at), at)
         path = self.path(decision_id)
         if not path.is_file():
             raise DecisionRefused("there is no such decision", where=decision_id, next_step="See `mdlake decide list`.")
@@ -124,20 +124,24 @@ class Register:
         """
         days = (period.first_day, period.last_day) if period else None
         for accepted in self.ledger.decisions.about(kind, subject, at, days):
-            standing = self._accepted_standing(accepted, at)
+            standing = self._accepted_standing(accepted, self._withdrawal(accepted.decision_id, at), at)
             if standing.counts and standing.decision is not None and _covers(standing.decision.scope, subject, period):
                 yield standing.decision
 
     def about(self, kind: str, subject: str, at: datetime) -> Iterator[Standing]:
         """Every decision of a kind about something, first what waits, then what was accepted, newest first."""
-        for draft in self.drafts(at):
+        for draft in self.drafts(at, words=(kind, subject.partition("@")[0].partition("#")[0])):
             if draft.decision and draft.decision.file.kind == kind and subject in draft.decision.scope.subjects:
                 yield draft
         for accepted in self.ledger.decisions.about(kind, subject, at, live=False):
-            yield self._accepted_standing(accepted, at)
+            yield self._accepted_standing(accepted, self._withdrawal(accepted.decision_id, at), at)
 
-    def drafts(self, at: datetime) -> tuple[Standing, ...]:
-        """The decisions that were there and not accepted at a time, by id; one that cannot be read was always there."""
+    def drafts(self, at: datetime, words: tuple[str, ...] = ()) -> tuple[Standing, ...]:
+        """The decisions that were there and not accepted at a time, by id; one that cannot be read was always there.
+
+        Args:
+            words: only those in whose files each of these stands; the others are not even parsed.
+        """
         if not self.folder.is_dir():
             return ()
         names = os.listdir(self.folder)  # noqa: PTH208 - years of decisions, and several times as many signatures
@@ -147,12 +151,15 @@ class Register:
         for decision_id, _, office in (name.partition(".yaml.") for name in names if name.endswith(".sig")):
             if decision_id in files:
                 files[decision_id].append(office.removesuffix(".sig"))
-        found_drafts = (self._draft_standing(name, offices, at) for name, offices in sorted(files.items()))
-        return tuple(s for s in found_drafts if s.decision is None or midnight_in_iran(s.decision.file.dated) <= at)
+        drafts = [self._draft_standing(name, files[name], at) for name in sorted(files) if self._has_words(name, words)]
+        return tuple(s for s in drafts if s.decision is None or midnight_in_iran(s.decision.file.dated) <= at)
 
     def all(self, at: datetime) -> tuple[Standing, ...]:
         """Every decision, those that wait first, then by when they were accepted."""
-        return (*self.drafts(at), *(self._accepted_standing(found, at) for found in self.ledger.decisions.all(at)))
+        accepted = self.ledger.decisions.all(at)
+        withdrawals = {name: found for found in accepted if _withdraws(found, at) for name in found.subjects}
+        standings = (self._accepted_standing(found, withdrawals.get(found.decision_id), at) for found in accepted)
+        return (*self.drafts(at), *standings)
 
     # Acceptance
 
@@ -182,7 +189,7 @@ class Register:
             sha256=decision.sha256,
             signatures={office: sha256 for office, sha256 in holding.items() if office in asked},
         )
-        return self._accepted_standing(self.ledger.decisions.accept(accepted), at)
+        return self._accepted_standing(self.ledger.decisions.accept(accepted), self._withdrawal(decision_id, at), at)
 
     def accept_complete(self, at: datetime) -> tuple[Standing, ...]:
         """Accept every decision that has its signatures, in the order of their dates; one may rest on another."""
@@ -267,13 +274,22 @@ class Register:
         absent = [key for key in decision.scope.dataset_keys if next(self.counting(after, key, at), None) is None]
         return f"no live decision {after} covers {', '.join(absent)}, and it must come first" if absent else None
 
-    def _accepted_standing(self, accepted: AcceptedDecision, at: datetime) -> Standing:
+    def _has_words(self, decision_id: str, words: tuple[str, ...]) -> bool:
+        if not words:
+            return True
+        content = _content(self.folder / f"{decision_id}.yaml")
+        return all(word.encode() in content for word in words)
+
+    def _withdrawal(self, decision_id: str, at: datetime) -> AcceptedDecision | None:
+        """The decision by which another is withdrawn at a time."""
+        return next(self.ledger.decisions.about(REVOCATION, decision_id, at), None)
+
+    def _accepted_standing(self, accepted: AcceptedDecision, withdrawal: AcceptedDecision | None, at: datetime) -> Standing:
+        # a withdrawal that was accepted counts, even if its own file is lost: losing it must not bring an approval back
         decision, damage = self._as_accepted(accepted)
         if decision is None:
             return Standing(accepted.decision_id, "void", damage, None, accepted=accepted)
         signed = self._signed(decision, accepted.signatures, accepted.accepted_at, at)
-        # a withdrawal that was accepted counts, even if its own file is lost: losing it must not bring an approval back
-        withdrawal = next(self.ledger.decisions.about(REVOCATION, accepted.decision_id, at), None)
         state, reason = _state(decision, accepted, signed, withdrawal, at)
         return Standing(decision.id, state, reason, decision, signed.signatures, signed.lacks, accepted, withdrawal)
 
@@ -317,6 +333,11 @@ def _state(
     if decision.ends_at is not None and decision.ends_at <= at:
         return "expired", f"it ended with {days['valid_until']}"
     return "live", ""
+
+
+def _withdraws(accepted: AcceptedDecision, at: datetime) -> bool:
+    """Whether a decision is a withdrawal that had begun and not ended at a time."""
+    return accepted.kind == REVOCATION and accepted.begins_at <= at and (accepted.ends_at is None or at < accepted.ends_at)
 
 
 def _covers(scope: Scope, subject: str, period: Period | None) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -193,6 +194,7 @@ def _bad_line(number: int, what: str, of: str = _ALLOWED) -> SealError:
     return SealError(what, where=f"{of}, line {number}", next_step="See ssh-keygen(1), ALLOWED SIGNERS.")
 
 
+@lru_cache(maxsize=4096)  # every signature is held against every line
 def _matches(name: str, patterns: str) -> bool:
     """A pattern list of ssh_config(5): ``*``, ``?``, and ``!``, whose match refuses the name."""
     matched = False

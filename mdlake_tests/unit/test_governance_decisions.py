@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 import yaml
 from conftest import DECIDED_AT
+from sqlalchemy import Engine, event
 
 from mdlake.config import Configuration, Home
 from mdlake.errors import DecisionRefused, LedgerError, SealError
 from mdlake.governance import Register, Standing, SyntheticOffices, rehearsal_folder, revoke_key
+from mdlake.governance import register as register_module
 from mdlake.ledger import Ledger
 from mdlake.seals import SigningKey, generate_signing_key, load_signing_key, sign
 from mdlake.standard import Period
@@ -804,3 +806,35 @@ def test_an_accepted_decision_is_in_the_audit_chain_with_the_hash_of_its_file(in
     hashed = subprocess.run(["sha256sum", installation.file()], capture_output=True, text=True, check=True).stdout.split()[0]
     assert entry.details["sha256"] == hashed
     assert set(entry.details["signatures"]) == {"statistics_centre", "statistics_unit@sso"}
+
+
+# Many decisions
+
+
+def test_the_work_of_an_answer_does_not_grow_with_the_decisions(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are read and statements that are run: a year of decisions leaves them as they were."""
+    work: list[str] = []
+    read = register_module._content
+    monkeypatch.setattr(register_module, "_content", lambda path: work.append(path.name) or read(path))
+
+    def counted(connection: object, cursor: object, statement: str, *_: object) -> None:
+        work.append(statement)
+
+    def answer() -> int:
+        work.clear()
+        assert next(installation.register.counting("dataset_approved", PLACES, AT + DAY)).id == "target"
+        return len(work)
+
+    event.listen(Engine, "before_cursor_execute", counted)
+    try:
+        before = answer()
+        for number in range(100):
+            installation.write("dataset_proposed", f"proposal-{number}")
+            installation.sign("dataset_proposed", "statistics_centre", decision_id=f"proposal-{number}")
+            installation.register.accept(f"proposal-{number}", AT)
+            installation.write("dataset_approved", f"draft-{number}")
+        assert answer() == before > 3
+    finally:
+        event.remove(Engine, "before_cursor_execute", counted)
