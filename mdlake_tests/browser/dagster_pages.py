@@ -227,6 +227,10 @@ class Pages:
         self.press(button)
         self.see("//*[contains(text(), 'Created backfill') or contains(text(), 'Launched run')]")
 
+    def open_launched_run(self) -> None:
+        """Follow Dagster's answer to the run; a page may have other buttons that begin with the same word."""
+        self.click("//*[self::button or self::a][normalize-space(.)='View']")
+
     def see_partitions(self, layer: str, key: str, chosen: str, colours: Mapping[str, str]) -> None:
         """The partitions of an asset with one chosen, once its months have these colours."""
 

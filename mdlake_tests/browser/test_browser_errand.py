@@ -151,7 +151,7 @@ def try_to_publish_without_approval(pages: Pages) -> None:
     pages.press("Materialize")
     pages.read("Launch runs to materialize", "1 partition")
     pages.launch("Launch 1 run")
-    pages.press("View")
+    pages.open_launched_run()
     pages.read(
         "RUN_FAILURE",
         "no live decision approves this dataset (Article 4)",
@@ -224,7 +224,7 @@ def try_to_publish_by_hand(pages: Pages) -> None:
     pages.read("Launch runs to materialize", "1 partition")
     pages.keep("published-by-hand")
     pages.launch("Launch 1 run")
-    pages.press("View")
+    pages.open_launched_run()
     pages.read("RUN_FAILURE", f"{LIST} {REFUSED}: published is not made; one thing is missing:")
     refused = "standardized of this period was refused by identifiers_valid ("
     told = pages.read(refused).rpartition(refused)[2]
