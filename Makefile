@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MDLAKE_HOME ?= $(CURDIR)/.mdlake
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint acceptance bench months browser clean
+.PHONY: help setup demo ui test lint acceptance bench months tools clean
 
 help: ## what can be started
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,15 +30,15 @@ lint: setup ## formatting, style, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-browser: ## Chromium for the browser tests, where this account may install it
-	@command -v chromedriver >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-core >/dev/null; } \
-		|| echo "no Chromium and no right to install it: the browser tests will be skipped"
+tools: ## Chromium and the age command for the tests, where this account may install them
+	@{ command -v chromedriver && command -v age; } >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-core age >/dev/null; } \
+		|| echo "no Chromium or no age, and no right to install them: the tests that need them will be skipped"
 
-test: setup lint browser ## every test but the long ones
+test: setup lint tools ## every test but the long ones
 	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadgroup
 
-acceptance: setup browser ## the long tests: memory at full size, processes killed in every layer
+acceptance: setup tools ## the long tests: memory at full size, processes killed in every layer
 	$(BIN)/python -m pytest -m acceptance mdlake_tests/acceptance
 
 bench: setup ## layer by layer against the floor and a peer; ROWS=1000000 by default

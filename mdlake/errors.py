@@ -17,6 +17,7 @@ __all__ = [
     "LakeError",
     "LedgerError",
     "MdlakeError",
+    "OtherRecipient",
     "PartitionBusy",
     "SealError",
     "UnknownName",
@@ -100,6 +101,10 @@ class KeyRefused(MdlakeError):
 
 class SealError(MdlakeError):
     """A signature or an encryption does not hold, or cannot be made."""
+
+
+class OtherRecipient(SealError):
+    """What was encrypted is for somebody else."""
 
 
 class LakeError(MdlakeError):

@@ -4,6 +4,7 @@ synthetic ministry with three months of deliveries, and the way of a partition t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name == "printed":
                 terminalreporter.section(report.nodeid.rpartition("::")[2])
                 terminalreporter.write_line(str(text))
+
+
+@pytest.fixture(scope="session")
+def age() -> str:
+    """The `age` command; where it is missing the tests that need it are skipped, and in CI they fail."""
+    found = shutil.which("age")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("these tests need age (Debian: age)")
+    if found is None:
+        pytest.skip("the age command is missing (Debian: age)")
+    return found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How a delivery comes in: its descriptor, the landing, the reading of its file. Packages and seals will join them here.
+"""How a delivery comes in: packages and what they hold, the landing, the reading of a data file.
 
 Not here: what the columns mean, and Dagster.
 """
@@ -8,14 +8,25 @@ from __future__ import annotations
 from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.landing import Landing, Received, Waiting
+from mdlake.exchange.package import DELIVERY_NAMESPACE, Opened, open_package, pack, require_sender, sender
+from mdlake.exchange.self_check import SELF_CHECK_NAMESPACE, Finding, SelfCheck
 
 __all__ = [
+    "DELIVERY_NAMESPACE",
+    "SELF_CHECK_NAMESPACE",
     "Descriptor",
+    "Finding",
     "Landing",
     "NeedsStrictReading",
+    "Opened",
     "Received",
+    "SelfCheck",
     "Waiting",
+    "open_package",
+    "pack",
     "read_header",
     "read_rows",
     "read_rows_strictly",
+    "require_sender",
+    "sender",
 ]

@@ -7,13 +7,10 @@ file means. Source: OpenSSH PROTOCOL.sshsig.
 from __future__ import annotations
 
 import base64
-import errno
 import hashlib
-import os
-import shlex
-import stat
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -33,9 +30,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mdlake.errors import KeyRefused, SealError
+from mdlake.seals.key_files import read_owner_only, write_key_pair
 from mdlake.seals.signers import AllowedSigner, AllowedSigners
 
 __all__ = [
+    "Message",
     "SigningKey",
     "generate_signing_key",
     "load_signing_key",
@@ -72,36 +71,11 @@ def generate_signing_key(path: Path, comment: str) -> SigningKey:
     """
     if "\n" in comment or "\r" in comment:
         raise ValueError("the comment of a key is one line")
-    for folder in reversed([folder for folder in path.parents if not folder.exists()]):
-        folder.mkdir(mode=0o700, exist_ok=True)
     public = path.with_name(path.name + ".pub")
     key = SigningKey(Ed25519PrivateKey.generate())
     secret = key.private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    for file in (path, public):
-        if os.path.lexists(file):
-            raise _already_there(file)
-    _write_new(path, secret, 0o600)
-    _write_new(public, f"{key.public_line} {comment}".rstrip().encode() + b"\n", 0o644)
+    write_key_pair(path, secret, public, f"{key.public_line} {comment}".rstrip().encode() + b"\n")
     return key
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        raise _already_there(path) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _already_there(path: Path) -> KeyRefused:
-    return KeyRefused(
-        "a file is already there, and a key is never written over",
-        where=str(path),
-        next_step="Choose another name, or move the old key away first.",
-    )
 
 
 def load_signing_key(path: Path) -> SigningKey:
@@ -110,7 +84,7 @@ def load_signing_key(path: Path) -> SigningKey:
     Raises KeyRefused if the file is absent, a symbolic link, not a regular file, another account's, open to
     group or others, or not an Ed25519 key without a passphrase.
     """
-    secret = _read_owner_only(path)
+    secret = read_owner_only(path)
     try:
         private = load_ssh_private_key(secret, password=None)
     except TypeError:
@@ -130,37 +104,6 @@ def load_signing_key(path: Path) -> SigningKey:
     return SigningKey(private)
 
 
-def _read_owner_only(path: Path) -> bytes:
-    # Checked on the open descriptor, so that the file cannot be exchanged between the check and the reading.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        link = error.errno == errno.ELOOP
-        what = "this is a symbolic link" if link else f"the key cannot be opened ({error.strerror})"
-        raise KeyRefused(what, where=str(path), next_step="Give the path of the key file itself.") from None
-    try:
-        _require_owner_only(os.fstat(descriptor), path)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
-
-
-def _require_owner_only(status: os.stat_result, path: Path) -> None:
-    quoted = shlex.quote(str(path))
-    if not stat.S_ISREG(status.st_mode):
-        what, next_step = "this is not a regular file", "Give the path of the key file itself."
-    elif status.st_uid != os.geteuid():
-        what = "the key belongs to another account"
-        next_step = f"Run as its owner, or: chown {os.geteuid()} {quoted} && chmod 600 {quoted}"
-    elif status.st_mode & 0o077:
-        what = f"the key is open to group or others (mode {stat.S_IMODE(status.st_mode):04o})"
-        next_step = f"Run: chmod 600 {quoted}"
-    else:
-        return
-    raise KeyRefused(what, where=str(path), next_step=next_step)
-
-
 # Signing and verifying
 
 
@@ -173,7 +116,11 @@ class _Signature:
     value: bytes
 
 
-def sign(message: bytes, key: SigningKey, namespace: str) -> str:
+Message = bytes | BufferedReader
+"""What is signed: bytes, or a file open at its beginning, which is read once and never as a whole."""
+
+
+def sign(message: Message, key: SigningKey, namespace: str) -> str:
     """The armored SSHSIG of `message`, hashed with SHA-512. `namespace` says what the signature is for.
 
     Raises SealError if the namespace is empty, which the format forbids.
@@ -187,7 +134,7 @@ def sign(message: bytes, key: SigningKey, namespace: str) -> str:
 
 
 def verify(
-    message: bytes, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime
+    message: Message, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime
 ) -> AllowedSigner:
     """The line whose key did it, if `principal` signed `message` in `namespace` with a key that was allowed at the time `at`.
 
@@ -203,7 +150,7 @@ def verify(
     return _verified_signer(message, signature, candidates, namespace, at, where=principal)
 
 
-def signer_of(message: bytes, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
+def signer_of(message: Message, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
     """The principals of the line whose key signed `message`, where any allowed signer may have signed it.
 
     Raises SealError if none did, and ValueError if `at` has no time zone.
@@ -212,7 +159,7 @@ def signer_of(message: bytes, signature: str, allowed: AllowedSigners, namespace
 
 
 def _verified_signer(
-    message: bytes,
+    message: Message,
     signature: str,
     candidates: tuple[AllowedSigner, ...],
     namespace: str,
@@ -268,8 +215,9 @@ def _verify_value(signature: _Signature, data: bytes) -> None:
             raise _malformed()
 
 
-def _signed_data(message: bytes, namespace: bytes, hash_name: bytes) -> bytes:
-    digest = hashlib.new(hash_name.decode(), message).digest()
+def _signed_data(message: Message, namespace: bytes, hash_name: bytes) -> bytes:
+    name = hash_name.decode()
+    digest = (hashlib.new(name, message) if isinstance(message, bytes) else hashlib.file_digest(message, name)).digest()
     return _MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
 
 

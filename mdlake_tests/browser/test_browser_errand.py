@@ -61,7 +61,7 @@ def browser() -> tuple[str, str]:
     """Chromium and its driver. Where they are missing, CI fails and everybody else skips."""
     found = shutil.which("chromium"), shutil.which("chromedriver")
     if not found[0] or not found[1]:
-        missing = "chromium or chromedriver is not installed; `make browser` installs both where it may (Debian, as root)"
+        missing = "chromium or chromedriver is not installed; `make tools` installs both where it may (Debian, as root)"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)

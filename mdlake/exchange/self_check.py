@@ -1,0 +1,91 @@
+"""The self-check of a producer's statistics unit (note of Article 5): what it found in a data file before it was sent.
+
+Here: its form, and whether it is about this delivery and signed by the unit. Not here: the checking itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mdlake.config import statistics_unit
+from mdlake.errors import DeliveryRefused, SealError
+from mdlake.exchange.descriptor import Descriptor
+from mdlake.seals import AllowedSigners, verify
+
+__all__ = ["SELF_CHECK_NAMESPACE", "Finding", "SelfCheck", "require_self_check"]
+
+SELF_CHECK_NAMESPACE = "mdlake-self-check"
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Finding(_Strict):
+    """A rule and how many rows do not keep it."""
+
+    rule: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    rows: _Count
+
+
+class SelfCheck(_Strict):
+    """`self-check.json`: of which file it is, and what was found."""
+
+    format: Literal["mdlake-self-check/1"]
+    organization: str
+    dataset: str
+    period: str
+    reporting_unit: str | None = None
+    contract_version: str
+    hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    rows: _Count
+    findings: tuple[Finding, ...] = ()
+
+
+def require_self_check(
+    content: bytes, signature: str, descriptor: Descriptor, allowed: AllowedSigners, at: datetime
+) -> SelfCheck:
+    """The self-check of a delivery, signed by the statistics unit of its organization.
+
+    Args:
+        content, signature: of `self-check.json` and `self-check.json.sig`.
+        at: when the key must have been valid.
+
+    Raises:
+        DeliveryRefused: `self_check_signature`, `unreadable_self_check`, or `other_self_check` if it is about another delivery.
+    """
+    said = descriptor.mdlake
+    unit = statistics_unit(said.organization)
+    try:
+        verify(content, signature, allowed, unit, SELF_CHECK_NAMESPACE, at)
+    except SealError as error:
+        fix = f"Have it signed by the statistics unit: ssh-keygen -Y sign -n {SELF_CHECK_NAMESPACE} -f KEY self-check.json."
+        raise DeliveryRefused(
+            "self_check_signature", f"the self-check is not signed by {unit}: {error.what}", next_step=fix
+        ) from None
+    try:
+        check = SelfCheck.model_validate_json(content)
+    except ValidationError as error:
+        fields = ", ".join(
+            sorted({str(detail["loc"][0]) if detail["loc"] else "JSON" for detail in error.errors(include_input=False)})
+        )
+        fix = "Write it as the exchange standard says, and have it signed again."
+        raise DeliveryRefused("unreadable_self_check", f"the self-check is not right in: {fields}", next_step=fix) from None
+    delivered = {
+        "organization": said.organization,
+        "dataset": said.dataset,
+        "period": said.period,
+        "reporting_unit": said.reporting_unit,
+        "contract_version": said.contract_version,
+        "hash": descriptor.resource.hash,
+        "rows": said.declared_rows,
+    }
+    other = sorted(name for name, stated in delivered.items() if getattr(check, name) != stated)
+    if other:
+        fix = "Check this data file, and have that check signed."
+        raise DeliveryRefused("other_self_check", f"the self-check is of another delivery: {', '.join(other)}", next_step=fix)
+    return check
