@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
+from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake
 from mdlake.exchange.landing import Landing, Received, Waiting
 from mdlake.exchange.package import DELIVERY_NAMESPACE, Opened, open_package, pack, require_sender, sender
+from mdlake.exchange.receipt import RECEIPT_NAMESPACE
 from mdlake.exchange.self_check import SELF_CHECK_NAMESPACE, Finding, SelfCheck
 
 __all__ = [
     "DELIVERY_NAMESPACE",
+    "PACKAGE_SUFFIX",
+    "RECEIPT_NAMESPACE",
     "SELF_CHECK_NAMESPACE",
     "Descriptor",
     "Finding",
+    "Intake",
     "Landing",
     "NeedsStrictReading",
     "Opened",

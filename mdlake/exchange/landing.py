@@ -25,7 +25,7 @@ from mdlake.layers import HeaderMatch, match_headers
 from mdlake.ledger import Delivery, Ledger
 from mdlake.standard import Period
 
-__all__ = ["Landing", "Received", "Waiting"]
+__all__ = ["Landing", "Received", "Waiting", "locked"]
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 150
@@ -83,7 +83,7 @@ class Landing:
         folder = self.root / organization
         for part in (folder, folder / "accepted", folder / "refused"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(folder / ".lock"):
+        with locked(folder / ".lock"):
             self._finish_refusals(organization)
             waiting = [path for path in sorted(folder.glob("*.json")) if path.is_file() or path.is_symlink()]
             waiting = [path for path in waiting if names is None or path.name in names]
@@ -92,7 +92,7 @@ class Landing:
     def refuse(self, delivery: Delivery, refusal: DeliveryRefused, at: datetime) -> None:
         """Refuse a delivery that was accepted and turned out unreadable; its files move to `refused/`."""
         folder = self.root / delivery.organization
-        with _locked(folder / ".lock"):
+        with locked(folder / ".lock"):
             source = self.path(delivery)
             refused = replace(
                 delivery,
@@ -137,7 +137,7 @@ class Landing:
             data = descriptor_path.parent / descriptor.resource.path
             data = _data_file(data, kept_as.format("*"))
             digest, size = _fingerprint(data)
-            self._check(descriptor, organization, data, digest, size)
+            self.check(descriptor, organization, data, digest, size)
             refusal = None
         except DeliveryRefused as error:
             refusal = error if descriptor is None else _placed(error, descriptor)
@@ -169,8 +169,15 @@ class Landing:
         descriptor_path.rename(root / f"{name}.json")
         return Received(recorded, refusal)
 
-    def _check(self, descriptor: Descriptor, organization: str, data: Path, digest: str, size: int) -> None:
-        """Everything that can be known without reading rows."""
+    def check(self, descriptor: Descriptor, organization: str, data: Path, digest: str, size: int) -> None:
+        """Everything that can be known of a data file without reading rows.
+
+        Args:
+            digest, size: SHA-256 (hex) of the data file, and its bytes.
+
+        Raises:
+            DeliveryRefused: it is not what was agreed on, or not what the descriptor says.
+        """
         said, resource = descriptor.mdlake, descriptor.resource
         where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
         if said.organization != organization:
@@ -310,7 +317,7 @@ def _fingerprint(path: Path) -> tuple[str, int]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One intake of an organization at a time; the lock ends with the process that holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,6 +1,6 @@
 """The ledger: control records in SQL, which say what came, what was found, and who did what.
 
-Here: deliveries, verdicts, month closes, accepted decisions, and the hash-chained audit log with its signed
+Here: packages, deliveries, verdicts, month closes, accepted decisions, and the hash-chained audit log with its signed
 checkpoints, in SQLite or PostgreSQL. Not here: microdata of any kind; a record holds counts, names, codes, content ids
 and partition keys only.
 """
@@ -8,7 +8,7 @@ and partition keys only.
 from __future__ import annotations
 
 from mdlake.ledger.audit import AuditEntry, AuditLog, AuditReport, Checkpoint
-from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Verdict
+from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Package, Verdict
 from mdlake.ledger.store import Ledger
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Delivery",
     "Ledger",
     "MonthClose",
+    "Package",
     "Verdict",
 ]

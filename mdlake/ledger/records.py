@@ -1,4 +1,4 @@
-"""What the ledger records, as frozen values: a delivery, a verdict on a partition, the close of a month, a decision.
+"""What the ledger records, as frozen values: a package, a delivery, a verdict on a partition, the close of a month, a decision.
 
 Here: the values, their one JSON form and their one text form of time. Not here: how they are stored, nor
 any cell value; a message or a result holds counts, names and codes only.
@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-__all__ = ["AcceptedDecision", "Delivery", "MonthClose", "Outcome", "State", "Verdict", "canonical_json", "moment", "moment_text"]
+__all__ = [
+    "AcceptedDecision",
+    "Delivery",
+    "MonthClose",
+    "Outcome",
+    "Package",
+    "State",
+    "Verdict",
+    "canonical_json",
+    "moment",
+    "moment_text",
+]
 
 State = Literal["accepted", "refused"]
 Outcome = Literal["passed", "passed_with_warnings", "refused"]
@@ -43,6 +54,32 @@ class Delivery:
     message: str | None = None
     reporting_unit: str = ""
     delivery_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package as it came, and the answer to it.
+
+    Attributes:
+        organization: by whose folder it came.
+        name: of its file, as its sender called it.
+        sha256, size_bytes: of the encrypted file.
+        signer: fingerprint of the key that signed it; None where no key of the organization did.
+        reason, message: code of the refusal, and its text for the sender.
+        delivery_id: the delivery in it; None where it was refused before that was known.
+    """
+
+    organization: str
+    name: str
+    sha256: str
+    size_bytes: int
+    signer: str | None
+    received_at: datetime
+    state: State
+    reason: str | None = None
+    message: str | None = None
+    delivery_id: int | None = None
+    package_id: int | None = None
 
 
 @dataclass(frozen=True)

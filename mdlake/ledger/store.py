@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,8 @@ from mdlake.errors import LedgerError
 from mdlake.ledger.audit import AuditLog, append_entry
 from mdlake.ledger.database import Database
 from mdlake.ledger.decisions import DecisionIndex
-from mdlake.ledger.records import Delivery, MonthClose, Verdict, canonical_json, moment, moment_text
-from mdlake.ledger.tables import deliveries, month_closes, pins, verdicts
+from mdlake.ledger.records import Delivery, MonthClose, Package, Verdict, canonical_json, moment, moment_text
+from mdlake.ledger.tables import deliveries, month_closes, packages, pins, verdicts
 
 __all__ = ["Ledger"]
 
@@ -55,6 +55,24 @@ class Ledger:
         Recorded again as it stands, it is returned and nothing is written.
         """
         return self._database.write(lambda connection: _record_delivery(connection, delivery))
+
+    def record_package(self, package: Package, delivery: Delivery | None = None) -> Package:
+        """Record a package that came, with the delivery in it as far as one is known, and return it with its `package_id`."""
+        return self._database.write(lambda connection: _record_package(connection, package, delivery))
+
+    def packages(self, organization: str, sha256: str | None = None) -> tuple[Package, ...]:
+        """The packages that came by an organization's folder, all or those with one hash, oldest first."""
+        query = (
+            select(packages).where(*_matching(packages, organization=organization, sha256=sha256)).order_by(packages.c.package_id)
+        )
+        with self._database.reading() as connection:
+            return tuple(map(_package, connection.execute(query)))
+
+    def delivery(self, delivery_id: int) -> Delivery | None:
+        """The delivery of that id, or None."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(deliveries).where(deliveries.c.delivery_id == delivery_id)).first()
+            return None if row is None else _delivery(row)
 
     def current_delivery(self, organization: str, dataset: str, period: str, reporting_unit: str = "") -> Delivery | None:
         """The accepted delivery of the highest sequence, of equals the later recorded; None without any."""
@@ -206,6 +224,25 @@ def _record_delivery(connection: Connection, delivery: Delivery) -> Delivery:
     details |= {"reporting_unit": stored.reporting_unit} if stored.reporting_unit else {}
     append_entry(connection, _ACTOR, f"delivery.{stored.state}", details, delivery.received_at)
     return stored
+
+
+def _record_package(connection: Connection, package: Package, delivery: Delivery | None) -> Package:
+    stored = _record_delivery(connection, delivery) if delivery is not None else None
+    values = asdict(package) | {"received_at": moment_text(package.received_at)}
+    del values["package_id"]
+    values["delivery_id"] = stored.delivery_id if stored is not None else None
+    inserted = connection.execute(insert(packages).values(values)).inserted_primary_key
+    package_id = inserted[0] if inserted is not None else None
+    recorded = replace(package, package_id=package_id, delivery_id=values["delivery_id"])
+    # its name is the sender's choice, and its message may quote such names
+    named = ("package_id", "organization", "sha256", "size_bytes", "signer", "reason", "delivery_id")
+    details = {name: getattr(recorded, name) for name in named}
+    append_entry(connection, _ACTOR, f"package.{package.state}", details, package.received_at)
+    return recorded
+
+
+def _package(row: Row[Any]) -> Package:
+    return Package(**dict(row._mapping) | {"received_at": moment(row.received_at)})
 
 
 def _record_month_close(connection: Connection, close: MonthClose) -> MonthClose:

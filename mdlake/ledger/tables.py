@@ -33,12 +33,13 @@ __all__ = [
     "deliveries",
     "metadata",
     "month_closes",
+    "packages",
     "pins",
     "schema_version",
     "verdicts",
 ]
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration that these tables are at."""
 
 metadata = MetaData(
@@ -162,4 +163,22 @@ decision_subjects = Table(
     Column("kind", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("decision_id", Text, ForeignKey("decisions.decision_id"), primary_key=True),
+)
+
+packages = Table(
+    "packages",
+    metadata,
+    Column("package_id", Integer, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("signer", Text),
+    Column("received_at", String(32), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("delivery_id", Integer, ForeignKey("deliveries.delivery_id")),
+    CheckConstraint("state IN ('accepted', 'refused')", name="state"),
+    Index("ix_packages_sha256", "organization", "sha256"),
 )

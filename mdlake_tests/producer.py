@@ -1,0 +1,56 @@
+"""A producer with its keys: packs what the synthetic ministry delivers, as its IT unit and its statistics unit would."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mdlake.config import statistics_unit
+from mdlake.exchange import DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE, pack, sender
+from mdlake.seals import Recipient, SigningKey, generate_signing_key, sign
+from mdlake.synthetic import DeliveredFile
+
+__all__ = ["Producer"]
+
+
+@dataclass
+class Producer:
+    """One organization's two desks."""
+
+    organization: str
+    sender_key: SigningKey
+    unit_key: SigningKey
+
+    @classmethod
+    def founded(cls, organization: str, keys: Path) -> Producer:
+        """A producer with new keys in a folder."""
+        made = (generate_signing_key(keys / f"{desk}-{organization}", desk) for desk in ("sender", "unit"))
+        return cls(organization, *made)
+
+    @property
+    def allowed_lines(self) -> str:
+        """What the IT Centre writes down of it."""
+        lines = (
+            (sender(self.organization), DELIVERY_NAMESPACE, self.sender_key),
+            (statistics_unit(self.organization), SELF_CHECK_NAMESPACE, self.unit_key),
+        )
+        return "".join(f'{name} namespaces="{space}" {key.public_line}\n' for name, space, key in lines)
+
+    def pack(self, file: DeliveredFile, folder: Path, recipients: tuple[Recipient, ...], **changed: object) -> Path:
+        """The package of a delivery, written to a folder under the name of the delivery.
+
+        Args:
+            changed: properties of the descriptor that are other than the ministry wrote them.
+        """
+        descriptor = json.loads(file.descriptor_path.read_text(encoding="utf-8"))
+        said = descriptor["mdlake"]
+        said.update(changed)
+        names = ("organization", "dataset", "period", "reporting_unit", "contract_version")
+        check = {name: said[name] for name in names if said.get(name) is not None}
+        check |= {"format": "mdlake-self-check/1", "rows": said["declared_rows"], "hash": descriptor["resources"][0]["hash"]}
+        content = json.dumps(check).encode()
+        signature = sign(content, self.unit_key, SELF_CHECK_NAMESPACE)
+        package = folder / f"{file.csv_path.stem}.tar.age"
+        pack(package, file.csv_path, json.dumps(descriptor).encode(), content, signature, recipients, self.sender_key)
+        return package
