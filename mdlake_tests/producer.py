@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mdlake.config import statistics_unit
-from mdlake.exchange import DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE, pack, sender
+from mdlake.config import DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE, sender, statistics_unit
+from mdlake.exchange import pack
 from mdlake.seals import Recipient, SigningKey, generate_signing_key, sign
 from mdlake.synthetic import DeliveredFile
 

@@ -316,7 +316,7 @@ def list_offices(as_json: bool) -> None:
     house = installed_house("research")
     at, keys = now(), house.register.keys
     rows = []
-    for name, label in house.configuration.signing_offices.items():
+    for name, label in house.configuration.key_holders.items():
         own = [signer for signer in keys.allowed.signers if signer.is_for(name)]
         states = [f"{fingerprint(s.public_key)}{' revoked' if keys.revoked.is_revoked(s.public_key, at) else ''}" for s in own]
         rows.append({"office": name, "title": label.en, "keys": states})

@@ -145,11 +145,12 @@ def run_partitions(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from mdlake.pipeline.local_runs import LocalRuns
-    from mdlake.steps import chosen_partitions, due_partitions, partition_statuses
+    from mdlake.steps import chosen_partitions, due_partitions, partition_statuses, receive_packages
 
     house = installed_house("secure")
     wanted = chosen(house, datasets)
-    taken = [
+    taken = [*receive_packages(house)]
+    taken += [
         received
         for organization in sorted({dataset.organization for dataset in wanted})
         for received in house.landing.take_in(organization, house.now())

@@ -24,13 +24,16 @@ from mdlake.config.models import (
 )
 from mdlake.config.offices import (
     DATASET_APPROVED,
+    DELIVERY_NAMESPACE,
     EXCEPTION_GRANTED,
     PERIOD_EXCEPTION,
     REVOCATION,
+    SELF_CHECK_NAMESPACE,
     STANDARD_APPROVED,
     DecisionKind,
     ScopeField,
     SignatureRule,
+    sender,
     statistics_unit,
 )
 from mdlake.config.queries import ASKED, SavedQuery
@@ -40,11 +43,13 @@ from mdlake.config.yaml_source import Problem, read_yaml, written_yaml
 __all__ = [
     "ASKED",
     "DATASET_APPROVED",
+    "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
     "LAYERS",
     "PERIOD_EXCEPTION",
     "PRINCIPLES",
     "REVOCATION",
+    "SELF_CHECK_NAMESPACE",
     "STANDARD_APPROVED",
     "Agreement",
     "Column",
@@ -70,6 +75,7 @@ __all__ = [
     "configuration_schemas",
     "load_configuration",
     "read_yaml",
+    "sender",
     "statistics_unit",
     "validated",
     "written_yaml",

@@ -29,7 +29,7 @@ from mdlake.config.models import (
     StandardFile,
     StatisticalRole,
 )
-from mdlake.config.offices import DecisionsFile, OfficesFile, statistics_unit
+from mdlake.config.offices import DecisionsFile, OfficesFile, sender, statistics_unit
 from mdlake.config.queries import SavedQuery
 from mdlake.errors import MdlakeError, UnknownName
 from mdlake.standard import Classification, IdentifierType, Period, periods_between
@@ -262,6 +262,11 @@ class Configuration:
         """Everybody who may sign decisions, by name: the offices, and the statistics unit of each organization."""
         units = {statistics_unit(key): organization.statistics_unit for key, organization in self.organizations.items()}
         return {name: office.label for name, office in self.offices.offices.items()} | units
+
+    @cached_property
+    def key_holders(self) -> Mapping[str, Label]:
+        """Everybody who signs something, by name: who signs decisions, and who sends in the name of each organization."""
+        return {**self.signing_offices, **{sender(key): one.label for key, one in self.organizations.items()}}
 
     @cached_property
     def months(self) -> tuple[Period, ...]:

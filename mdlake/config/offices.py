@@ -16,9 +16,11 @@ from mdlake.config.yaml_source import Problem, YamlSource
 
 __all__ = [
     "DATASET_APPROVED",
+    "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
     "PERIOD_EXCEPTION",
     "REVOCATION",
+    "SELF_CHECK_NAMESPACE",
     "STANDARD_APPROVED",
     "Body",
     "DecisionKind",
@@ -30,11 +32,15 @@ __all__ = [
     "SignatureRule",
     "decision_problems",
     "office_problems",
+    "sender",
     "statistics_unit",
 ]
 
 DATASET_APPROVED, STANDARD_APPROVED = "dataset_approved", "standard_approved"
 PERIOD_EXCEPTION, EXCEPTION_GRANTED, REVOCATION = "period_exception", "exception_granted", "revocation"
+
+DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE = "mdlake-delivery", "mdlake-self-check"
+"""In which a producer signs what it sends, and its statistics unit what it found in it."""
 
 ScopeField = Literal[
     "datasets",
@@ -141,6 +147,11 @@ class DecisionsFile(Frozen):
 def statistics_unit(organization: str) -> str:
     """The office that an organization's statistics unit is."""
     return f"statistics_unit@{organization}"
+
+
+def sender(organization: str) -> str:
+    """In whose name an organization's deliveries are signed: its IT unit, which decides nothing."""
+    return f"sender@{organization}"
 
 
 def office_problems(file: OfficesFile, source: YamlSource) -> Iterator[Problem]:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
-from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake
+from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing, Received, Waiting
-from mdlake.exchange.package import DELIVERY_NAMESPACE, Opened, open_package, pack, require_sender, sender
+from mdlake.exchange.package import Opened, open_package, pack, require_sender
 from mdlake.exchange.receipt import RECEIPT_NAMESPACE
-from mdlake.exchange.self_check import SELF_CHECK_NAMESPACE, Finding, SelfCheck
+from mdlake.exchange.self_check import Finding, SelfCheck
 
 __all__ = [
-    "DELIVERY_NAMESPACE",
     "PACKAGE_SUFFIX",
     "RECEIPT_NAMESPACE",
-    "SELF_CHECK_NAMESPACE",
     "Descriptor",
     "Finding",
     "Intake",
@@ -27,11 +25,13 @@ __all__ = [
     "Received",
     "SelfCheck",
     "Waiting",
+    "is_complete",
+    "is_quiet",
     "open_package",
     "pack",
     "read_header",
     "read_rows",
     "read_rows_strictly",
     "require_sender",
-    "sender",
+    "waiting_packages",
 ]

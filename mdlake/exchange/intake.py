@@ -27,7 +27,7 @@ from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey
 from mdlake.standard import Period, day_in_iran
 
-__all__ = ["PACKAGE_SUFFIX", "Intake"]
+__all__ = ["PACKAGE_SUFFIX", "Intake", "is_complete", "is_quiet", "waiting_packages"]
 
 PACKAGE_SUFFIX = ".tar.age"
 _OPENING = ".opening-"
@@ -81,15 +81,15 @@ class Intake:
             return self._finish(package, unfinished)
         settled = at - timedelta(minutes=self.landing.configuration.calendar.settling_minutes)
         came = replace(_NOTHING, organization=organization, name=package.name, sha256=digest, size_bytes=size, received_at=at)
-        signature = _signature(package)
-        if is_plain and not os.path.lexists(signature) and datetime.fromtimestamp(package.lstat().st_ctime, UTC) > settled:
+        if is_plain and not is_complete(package) and not is_quiet(package, settled):
             return None
         # what was refused may be sent again as it is, such as before its key was admitted
         is_replay = any(one.state == "accepted" for one in earlier)
-        return self._finish(package, self._examined(package, signature, came, is_replay=is_replay))
+        return self._finish(package, self._examined(package, came, is_replay=is_replay))
 
-    def _examined(self, package: Path, signature: Path, came: Package, *, is_replay: bool) -> Package:
+    def _examined(self, package: Path, came: Package, *, is_replay: bool) -> Package:
         """The package as recorded, with the answer to it; an accepted data file is in its place then."""
+        signature = _signature(package)
         signer: str | None = None
         delivery: Delivery | None = None
         try:
@@ -162,6 +162,16 @@ _NOTHING = Package("", "", "", 0, None, datetime.min.replace(tzinfo=UTC), "accep
 def waiting_packages(folder: Path) -> list[Path]:
     """What lies in an organization's folder and is called like a package, by name."""
     return sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
+
+
+def is_complete(package: Path) -> bool:
+    """Whether its signature lies beside it: the sender puts it there last."""
+    return os.path.lexists(_signature(package))
+
+
+def is_quiet(package: Path, since: datetime) -> bool:
+    """Whether nothing changed about it since a moment."""
+    return datetime.fromtimestamp(package.lstat().st_ctime, UTC) <= since
 
 
 def _signature(package: Path) -> Path:

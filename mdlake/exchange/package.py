@@ -15,6 +15,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from mdlake.config import DELIVERY_NAMESPACE, sender
 from mdlake.errors import DeliveryRefused, OtherRecipient, SealError
 from mdlake.exchange.archive import ArchiveReader, Member, Source, Unpacker
 from mdlake.exchange.descriptor import Descriptor
@@ -32,9 +33,8 @@ from mdlake.seals import (
     verify,
 )
 
-__all__ = ["DELIVERY_NAMESPACE", "DESCRIPTOR", "SELF_CHECK", "Opened", "open_package", "pack", "require_sender", "sender"]
+__all__ = ["DESCRIPTOR", "SELF_CHECK", "Opened", "open_package", "pack", "require_sender"]
 
-DELIVERY_NAMESPACE = "mdlake-delivery"
 DESCRIPTOR, SELF_CHECK, SELF_CHECK_SIGNATURE = "datapackage.json", "self-check.json", "self-check.json.sig"
 _LIMITS = {DESCRIPTOR: 1 << 20, SELF_CHECK: 1 << 20, SELF_CHECK_SIGNATURE: 1 << 14}
 _MEMBERS = len(_LIMITS) + 1
@@ -50,11 +50,6 @@ class Opened:
     descriptor: Descriptor
     data: Member
     self_check: SelfCheck
-
-
-def sender(organization: str) -> str:
-    """In whose name an organization's packages are signed."""
-    return f"sender@{organization}"
 
 
 def pack(

@@ -10,14 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mdlake.config import statistics_unit
+from mdlake.config import SELF_CHECK_NAMESPACE, statistics_unit
 from mdlake.errors import DeliveryRefused, SealError
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.seals import AllowedSigners, verify
 
-__all__ = ["SELF_CHECK_NAMESPACE", "Finding", "SelfCheck", "require_self_check"]
+__all__ = ["Finding", "SelfCheck", "require_self_check"]
 
-SELF_CHECK_NAMESPACE = "mdlake-self-check"
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mdlake.config import REVOCATION, Configuration, Label
+from mdlake.config import (
+    DELIVERY_NAMESPACE,
+    REVOCATION,
+    SELF_CHECK_NAMESPACE,
+    Configuration,
+    Label,
+    sender,
+    statistics_unit,
+)
 from mdlake.errors import DecisionRefused, UnknownName
 from mdlake.governance.decision import Decision, fit_problems, namespace, written_decision
 from mdlake.governance.register import Register, Standing
@@ -132,13 +140,21 @@ def sign_decision(register: Register, decision_id: str, office: str, key: Signin
 
 
 def namespaces_of(configuration: Configuration, office: str) -> tuple[str, ...]:
-    """In which namespaces an office signs: those of the kinds that ask for it, and of withdrawals if it may withdraw any."""
+    """In which namespaces a key holder signs.
+
+    Those of the kinds that ask for it, of withdrawals if it may withdraw any, and, of producers, what is signed in deliveries.
+    """
     kinds = configuration.decisions.kinds
     organizations = tuple(configuration.organizations)
     asked = [name for name, kind in kinds.items() if office in offices_asked(kind.signatures, configuration, organizations)]
     if any(office in offices_asked(kind.revoked_by, configuration, organizations) for kind in kinds.values()):
         asked.append(REVOCATION)
-    return tuple(namespace(kind) for kind in asked)
+    delivered = [
+        space
+        for holder, space in ((sender, DELIVERY_NAMESPACE), (statistics_unit, SELF_CHECK_NAMESPACE))
+        if office in map(holder, organizations)
+    ]
+    return (*(namespace(kind) for kind in asked), *delivered)
 
 
 def admit_key(
@@ -161,8 +177,8 @@ def admit_key(
         SealError: it is no key that can be used.
     """
     configuration = register.configuration
-    if office not in configuration.signing_offices:
-        raise UnknownName("office", office, configuration.signing_offices)
+    if office not in configuration.key_holders:
+        raise UnknownName("office", office, configuration.key_holders)
     options = [f'namespaces="{",".join(namespaces_of(configuration, office))}"']
     options += [f'{name}="{moment:%Y%m%d%H%M%S}Z"' for name, moment in _bounds(valid_after, valid_before) if moment]
     line = " ".join([office, ",".join(options), *public_line.split()[:2], *comment.split()])

@@ -34,7 +34,7 @@ class SyntheticOffices:
         Raises:
             DecisionRefused: an office has a key that is not of a rehearsal.
         """
-        offices = self._register.configuration.signing_offices
+        offices = self._register.configuration.key_holders
         foreign = [
             signer.principals
             for signer in self._register.keys.allowed.signers

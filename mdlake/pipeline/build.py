@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mdlake.config import Home
 from mdlake.errors import MdlakeError
 from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
 from mdlake.pipeline.checks import layer_checks
 from mdlake.pipeline.handover import handover_sensor
+from mdlake.pipeline.intake import intake_job, intake_sensor
 from mdlake.pipeline.landing import landing_sensor
 from mdlake.pipeline.month_close import month_close_asset, month_close_job, month_close_sensor
 from mdlake.pipeline.naming import asset_key, job_name
@@ -58,16 +60,18 @@ def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] |
         for dataset in datasets
     ]
     assets = [layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]]
+    services: list[dg.JobDefinition | UnresolvedAssetJobDefinition]
     if room == "secure":
-        sensors = [landing_sensor(jobs)]
+        intake = intake_job()
+        sensors, services = [intake_sensor(intake), landing_sensor(jobs)], [intake]
     else:
         close = month_close_job()
-        sensors = [handover_sensor(configuration, jobs), month_close_sensor(close)]
-        assets, jobs = [*assets, month_close_asset(configuration)], [*jobs, close]
+        sensors, services = [handover_sensor(configuration, jobs), month_close_sensor(close)], [close]
+        assets = [*assets, month_close_asset(configuration)]
     return dg.Definitions(
         assets=assets,
         asset_checks=[layer_checks(configuration, dataset, layer) for dataset in datasets for layer in ROOM_LAYERS[room]],
-        jobs=jobs,
+        jobs=[*jobs, *services],
         sensors=sensors,
         resources={"house": house, **({"warehouse": ResearchWarehouse(house)} if room == "research" else {})},
         # one process per run: an empty four-layer run costs about 1 s this way, several with a process per step

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, Arrivals, arrivals, take_in_strays
 from mdlake.steps.handover import handovers, unexcepted_periods
-from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, House, Room, Run, house_of, open_house, prepare
+from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge
 from mdlake.steps.made import Made
 from mdlake.steps.maintenance import Maintained, maintain
 from mdlake.steps.marks import contract_marks, document_mark, withdrawal_mark
 from mdlake.steps.month_close import MonthStanding, close_month, month_standing, months_to_close
+from mdlake.steps.packages import receive_packages, waiting_mark
 from mdlake.steps.pseudonymized import make_pseudonymized
 from mdlake.steps.published import make_published
 from mdlake.steps.raw import make_raw
@@ -24,6 +25,7 @@ __all__ = [
     "CHECKPOINT_KEY",
     "KEY_FILE",
     "LAYER_BELOW",
+    "RECIPIENTS",
     "Arrival",
     "Arrivals",
     "House",
@@ -54,7 +56,9 @@ __all__ = [
     "open_house",
     "partition_statuses",
     "prepare",
+    "receive_packages",
     "take_in_strays",
     "unexcepted_periods",
+    "waiting_mark",
     "withdrawal_mark",
 ]

@@ -14,17 +14,29 @@ from typing import Literal
 
 from mdlake.config import Configuration, Contract, Dataset, Home, load_configuration
 from mdlake.errors import MdlakeError
-from mdlake.exchange import Landing
+from mdlake.exchange import RECEIPT_NAMESPACE, Intake, Landing
 from mdlake.governance import Gate, Passage, Register
 from mdlake.lake import Retention, Table, Zone
 from mdlake.layers import layer_order
 from mdlake.ledger import Ledger
 from mdlake.principles import RULES, rules_version
 from mdlake.pseudonyms import InProcessKeyedHash, KeyedHash, KeyFile, KeyUse
-from mdlake.seals import generate_signing_key
+from mdlake.seals import generate_identity, generate_signing_key, load_identity, load_signing_key
 from mdlake.standard import Period
 
-__all__ = ["BATCH_ROWS", "CHECKPOINT_KEY", "KEY_FILE", "LAYER_BELOW", "House", "Room", "Run", "house_of", "open_house", "prepare"]
+__all__ = [
+    "BATCH_ROWS",
+    "CHECKPOINT_KEY",
+    "KEY_FILE",
+    "LAYER_BELOW",
+    "RECIPIENTS",
+    "House",
+    "Room",
+    "Run",
+    "house_of",
+    "open_house",
+    "prepare",
+]
 
 Room = Literal["secure", "research"]
 
@@ -40,7 +52,9 @@ _ZONE_OF = {
     "published": "research",
 }
 KEY_FILE = "keyring.json"
-CHECKPOINT_KEY = "checkpoint_ed25519"
+CHECKPOINT_KEY, RECEIPT_KEY, INTAKE_IDENTITY = "checkpoint_ed25519", "receipt_ed25519", "intake_age"
+RECIPIENTS = "recipients"
+"""In `control/`: what producers encrypt to."""
 _REVOKED_KEYS = "# Keys of which no signature counts, a line each: keytype base64-key revoked-at=YYYYMMDDHHMMSSZ\n"
 
 
@@ -85,6 +99,18 @@ class House:
         """The landing; only the secure room has it."""
         self._require_right(True, "the landing")
         return Landing(self.home.landing, self.configuration, self.ledger)
+
+    @property
+    def intake(self) -> Intake:
+        """The intake of packages, with the lists of keys as they are now; only the secure room has it.
+
+        Raises:
+            KeyRefused: a key of the intake is missing, or others can read it.
+            SealError: a list of keys cannot be used.
+        """
+        keys, lists = self.home.keys, self.register.keys
+        identity, receipts = load_identity(keys / INTAKE_IDENTITY), load_signing_key(keys / RECEIPT_KEY)
+        return Intake(self.landing, self.home.outbox, identity, receipts, lists.allowed, lists.revoked)
 
     @cached_property
     def keyed_hash(self) -> KeyedHash:
@@ -179,12 +205,24 @@ def prepare(home: Home, now: datetime) -> tuple[str, ...]:
     else:
         key_file.create(now.isoformat())
         made.append(str(key_file.path))
-    signing_key = home.keys / CHECKPOINT_KEY
-    if not signing_key.exists():
-        generate_signing_key(signing_key, "checkpoints")
-        public = signing_key.with_name(signing_key.name + ".pub").read_text(encoding="ascii").split()
-        allowed = f'checkpoints namespaces="mdlake-checkpoint" {public[0]} {public[1]}\n'
-        (home.control / "allowed_signers").write_text(allowed, encoding="ascii")
-        (home.control / "revoked_keys").write_text(_REVOKED_KEYS, encoding="ascii")
-        made.append(str(signing_key))
+    revoked = home.control / "revoked_keys"
+    if not revoked.exists():
+        revoked.write_text(_REVOKED_KEYS, encoding="ascii")
+    services = ((CHECKPOINT_KEY, "checkpoints", "mdlake-checkpoint"), (RECEIPT_KEY, "receipts", RECEIPT_NAMESPACE))
+    made += [str(home.keys / name) for name, who, space in services if _make_service_key(home, name, who, space)]
+    identity = home.keys / INTAKE_IDENTITY
+    if not identity.exists():
+        recipients = generate_identity(identity).recipients
+        (home.control / RECIPIENTS).write_text("".join(f"{recipient}\n" for recipient in recipients), encoding="ascii")
+        made.append(str(identity))
     return tuple(made)
+
+
+def _make_service_key(home: Home, name: str, principal: str, namespace: str) -> bool:
+    """Make a key with which the system itself signs, and write down whose it is; whether it was missing."""
+    if (home.keys / name).exists():
+        return False
+    key = generate_signing_key(home.keys / name, principal)
+    with (home.control / "allowed_signers").open("a", encoding="ascii") as allowed:
+        allowed.write(f'{principal} namespaces="{namespace}" {key.public_line}\n')
+    return True

@@ -1,0 +1,64 @@
+"""The intake of packages as a job of the secure location, and the sensor that asks for it when something waits.
+
+What a package held becomes a run only through the ledger (`landing`), coalesced per dataset and period. A package that is
+refused fails nothing: its sender has a receipt. Not here: how a package is examined.
+"""
+
+# no postponed annotations here: Dagster reads the annotations of `context` and of resources as objects
+
+from collections import Counter
+
+import dagster as dg
+
+from mdlake.pipeline.boundary import told
+from mdlake.steps import House, receive_packages, waiting_mark
+
+__all__ = ["INTAKE_JOB", "intake_job", "intake_sensor"]
+
+INTAKE_JOB = "secure__intake"
+
+
+@dg.op(name="receive_packages", description="Takes in every package that is complete, and answers each with a receipt.")
+def _receive(context: dg.OpExecutionContext, house: dg.ResourceParam[House]) -> None:
+    with told():
+        received = receive_packages(house)
+    reasons = Counter(one.refusal.reason if one.refusal else "accepted" for one in received)
+    for one in received:
+        if one.refusal:
+            context.log.warning("a package of %s is refused: %s", one.delivery.organization, one.refusal.reason)
+    context.add_output_metadata({reason: dg.MetadataValue.int(count) for reason, count in sorted(reasons.items())})
+
+
+def intake_job() -> dg.JobDefinition:
+    """One intake of all packages that wait."""
+
+    @dg.job(
+        name=INTAKE_JOB,
+        description="Packages: who sent it, is it whole, is it what was agreed on; a receipt for each. · "
+        "دریافت بسته‌ها و صدور رسید برای هر بسته.",
+        tags={"room": "secure"},
+    )
+    def intake() -> None:
+        _receive()
+
+    return intake
+
+
+def intake_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
+    """Requests one intake for what waits; once more when more comes."""
+
+    @dg.sensor(
+        name="receive_waiting_packages",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes in packages that wait in the landing. · بسته‌های رسیده را دریافت می‌کند.",
+    )
+    def waiting(house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
+        with told():
+            mark = waiting_mark(house)
+        if mark is None:
+            return dg.SkipReason("no package waits")
+        return dg.RunRequest(run_key=f"intake.{mark}")
+
+    return waiting
