@@ -62,8 +62,7 @@ def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] |
     assets = [layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]]
     services: list[dg.JobDefinition | UnresolvedAssetJobDefinition]
     if room == "secure":
-        intake = intake_job()
-        sensors, services = [intake_sensor(intake), landing_sensor(jobs)], [intake]
+        sensors, services = [intake_sensor(), landing_sensor(jobs)], [intake_job()]
     else:
         close = month_close_job()
         sensors, services = [handover_sensor(configuration, jobs), month_close_sensor(close)], [close]

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.xdist_group("documentation")
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "assets_config"
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PROGRAMS = {"ssh-keygen": "ssh-keygen", "pack.sh": "age"}
 EXECUTED, IN_EMPTY_HOME = "executed", "executed in an empty home"
 
 _BLOCK = re.compile(r"^<!-- (?P<mark>.+?) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,8 +103,8 @@ def run_block(block: Block, variables: Mapping[str, str]) -> None:
         return
     assert block.language == "console"
     lines = block.text.splitlines()
-    if "ssh-keygen" in block.text and shutil.which("ssh-keygen") is None:
-        pytest.fail("the examples need ssh-keygen (Debian: openssh-client)")
+    if any(tool in block.text and shutil.which(program) is None for tool, program in PROGRAMS.items()):
+        pytest.fail("the examples need ssh-keygen and age (Debian: openssh-client, age)")
     output = "".join(run(["bash", "-c", line.removeprefix("$ ")], variables) for line in lines if line.startswith("$ "))
     came_out = shown(output)
     for line in shown("\n".join(line for line in lines if not line.startswith("$ "))):

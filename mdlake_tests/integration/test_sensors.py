@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,16 @@ import pytest
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
+from producer import Producer
 
-from mdlake.config import Dataset
+from mdlake.config import Dataset, sender, statistics_unit
+from mdlake.governance import rehearsal_folder
 from mdlake.ledger import Delivery, MonthClose, Verdict
 from mdlake.pipeline import build_definitions
 from mdlake.pipeline.naming import PARTITION_TAG, asset_key, partition_tag
+from mdlake.seals import load_signing_key, read_recipients
 from mdlake.standard import Period
-from mdlake.steps import House, Room, Run, make_raw, month_standing
+from mdlake.steps import RECIPIENTS, House, Room, Run, make_raw, month_standing
 from mdlake.synthetic import DeliveredFile, Ministry
 
 DISPUTES, PLACES, LIST, REGISTER = (
@@ -83,14 +87,13 @@ class Location:
         context = dg.build_sensor_context(instance=self.instance, repository_def=repository, resources={"house": self.house})
         return list(repository.get_sensor_def(sensor).evaluate_tick(context).run_requests or [])
 
-    def execute(self, request: dg.RunRequest) -> bool:
-        (job,) = [
-            job for job in self.definitions.get_repository_def().get_all_jobs() if job.name == (request.job_name or "month_close")
-        ]
+    def execute(self, request: dg.RunRequest, own: str = "month_close") -> bool:
+        """Execute a request; `own` is the job of a sensor that has one alone and does not repeat its name."""
+        (job,) = [job for job in self.definitions.get_repository_def().get_all_jobs() if job.name == (request.job_name or own)]
         tags = {**request.tags, "dagster/run_key": str(request.run_key)}
         done = job.execute_in_process(
             instance=self.instance,
-            partition_key=str(request.partition_key),
+            partition_key=request.partition_key,
             tags=tags,
             raise_on_error=False,
             run_config={"loggers": {"silent": {}}},
@@ -168,6 +171,45 @@ def test_parts_that_arrive_one_by_one_make_one_run_and_a_corrected_part_one_more
     (more,) = secure_location.tick(LANDING)
     assert more.run_key != request.run_key
     assert secure_location.execute(more)
+    assert secure_location.tick(LANDING) == []
+
+
+INTAKE = "receive_waiting_packages"
+
+
+def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
+    secure_location: Location, parts: Mapping[str, DeliveredFile]
+) -> None:
+    home = secure_location.house.home
+    keys = rehearsal_folder(home)
+    organization = DISPUTES.partition("/")[0]
+    desks = (load_signing_key(keys / name) for name in (sender(organization), statistics_unit(organization)))
+    producer = Producer(organization, *desks)
+    folder = home.landing / organization
+    folder.mkdir(mode=0o700, exist_ok=True)
+    recipients = read_recipients((home.control / RECIPIENTS).read_text(encoding="ascii"), RECIPIENTS)
+    assert secure_location.tick(INTAKE) == []
+    for part in parts.values():
+        producer.pack(part, folder, recipients)
+    damaged = producer.pack(parts[min(parts)], folder.parent, recipients).rename(folder / "damaged.tar.age")
+    damaged.with_name("damaged.tar.age.sig").write_bytes(b"")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    unfinished = folder / "unfinished.tar.age"
+    unfinished.write_bytes(b"x")
+
+    (request,) = secure_location.tick(INTAKE)
+    (again,) = secure_location.tick(INTAKE)
+    assert request.run_key == again.run_key, "Dagster starts a run key once"
+    assert secure_location.tick(LANDING) == [], "nothing is run before it was taken in"
+    assert secure_location.execute(request, "secure__intake")
+    assert secure_location.tick(INTAKE) == []
+    assert [path.name for path in folder.glob("*.tar.age")] == [unfinished.name]
+    receipts = [json.loads(path.read_text(encoding="utf-8")) for path in (home.outbox / organization).glob("*.json")]
+    assert Counter(receipt["state"] for receipt in receipts) == {"accepted": len(parts), "refused": 1}
+
+    (run,) = secure_location.tick(LANDING)
+    assert (run.job_name, run.partition_key) == ("secure__provincial__labour_disputes", MONTH)
+    assert secure_location.execute(run)
     assert secure_location.tick(LANDING) == []
 
 
