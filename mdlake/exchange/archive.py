@@ -188,7 +188,7 @@ class Unpacker:
         descriptor = os.open(
             self.folder / header.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
         )
-        self._file = _Growing(header.name, os.fdopen(descriptor, "wb"), header.size, header.size)
+        self._file = _Growing(header.name, os.fdopen(descriptor, "wb", buffering=0), header.size, header.size)
         if not header.size:
             self._finish(self._file)
 
@@ -210,7 +210,10 @@ class _Growing:
     hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def write(self, content: memoryview) -> None:
-        self.stream.write(content)
+        rest = content
+        while rest:
+            # without a buffer of Python's, which is fastest here, a write may take less than it was given
+            rest = rest[self.stream.write(rest) :]
         self.hash.update(content)
         self.left -= len(content)
 

@@ -41,6 +41,7 @@ _MEMBERS = len(_LIMITS) + 1
 LARGEST_FILE = 1 << 36
 """Bytes of a data file, 64 GiB: a hundred times the largest list of a month."""
 _LARGEST_SIGNATURE = 1 << 14
+_READ_AHEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def pack(
         with data.open("rb") as content, unfinished.open("wb") as sealed:
             encrypt(_archive(data.name, content, descriptor, self_check, self_check_signature), sealed, recipients)
         with unfinished.open("rb") as sealed:
-            signature.write_text(sign(sealed, key, DELIVERY_NAMESPACE), encoding="ascii")
+            signature.write_text(sign(sealed, key, DELIVERY_NAMESPACE, "sha256"), encoding="ascii")
         unfinished.rename(target)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -147,7 +148,7 @@ def open_package(
 def _unpack(package: Path, folder: Path, identity: Identity) -> dict[str, Member]:
     unpacker = Unpacker(folder, _LIMITS, LARGEST_FILE, _MEMBERS)
     try:
-        with package.open("rb") as sealed:
+        with package.open("rb", buffering=_READ_AHEAD) as sealed:
             decrypt(sealed, unpacker, identity)  # type: ignore[arg-type]
         return unpacker.close()
     except SealError as error:

@@ -16,6 +16,7 @@ from mdlake.steps import House, receive_packages, waiting_mark
 __all__ = ["INTAKE_JOB", "intake_job", "intake_sensor"]
 
 INTAKE_JOB = "secure__intake"
+_AGAIN_SECONDS = 600
 
 
 @dg.op(name="receive_packages", description="Takes in every package that is complete, and answers each with a receipt.")
@@ -60,6 +61,8 @@ def intake_sensor() -> dg.SensorDefinition:
             mark = waiting_mark(house)
         if mark is None:
             return dg.SkipReason("no package waits")
-        return dg.RunRequest(run_key=f"intake.{mark}")
+        # Dagster starts a run key once, and a run may be killed before it changed anything: then it is asked for again
+        turn = int(house.now().timestamp()) // _AGAIN_SECONDS
+        return dg.RunRequest(run_key=f"intake.{mark}.{turn}")
 
     return waiting

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -120,16 +121,19 @@ Message = bytes | BufferedReader
 """What is signed: bytes, or a file open at its beginning, which is read once and never as a whole."""
 
 
-def sign(message: Message, key: SigningKey, namespace: str) -> str:
-    """The armored SSHSIG of `message`, hashed with SHA-512. `namespace` says what the signature is for.
+def sign(message: Message, key: SigningKey, namespace: str, hash_name: Literal["sha256", "sha512"] = "sha512") -> str:
+    """The armored SSHSIG of `message`. `namespace` says what the signature is for.
+
+    Args:
+        hash_name: with what the message is hashed; SHA-256 is twice as fast where processors have it built in.
 
     Raises SealError if the namespace is empty, which the format forbids.
     """
     if not namespace:
         raise SealError("a signature needs a namespace", next_step="Name what the signature is for.")
-    value = key.private.sign(_signed_data(message, namespace.encode(), b"sha512"))
+    value = key.private.sign(_signed_data(message, namespace.encode(), hash_name.encode()))
     public_key = base64.b64decode(key.public_line.split()[1])
-    fields = (public_key, namespace.encode(), b"", b"sha512", _string(b"ssh-ed25519") + _string(value))
+    fields = (public_key, namespace.encode(), b"", hash_name.encode(), _string(b"ssh-ed25519") + _string(value))
     return _armor(_MAGIC + _VERSION + b"".join(map(_string, fields)), _LINE_WIDTH)
 
 

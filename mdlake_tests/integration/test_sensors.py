@@ -178,7 +178,7 @@ INTAKE = "receive_waiting_packages"
 
 
 def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
-    secure_location: Location, parts: Mapping[str, DeliveredFile]
+    secure_location: Location, parts: Mapping[str, DeliveredFile], now: Now
 ) -> None:
     home = secure_location.house.home
     keys = rehearsal_folder(home)
@@ -200,6 +200,8 @@ def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
     (request,) = secure_location.tick(INTAKE)
     (again,) = secure_location.tick(INTAKE)
     assert request.run_key == again.run_key, "Dagster starts a run key once"
+    now.moment += timedelta(minutes=10)
+    assert secure_location.tick(INTAKE)[0].run_key != request.run_key, "a run that was killed is asked for again"
     assert secure_location.tick(LANDING) == [], "nothing is run before it was taken in"
     assert secure_location.execute(request, "secure__intake")
     assert secure_location.tick(INTAKE) == []
