@@ -43,7 +43,7 @@ class _Properties(_Part):
     contract_version: _Word
     reporting_unit: _Word | None = None
     declared_rows: _Number
-    sequence: int = Field(ge=1, lt=2**63)
+    sequence: int = Field(ge=1, lt=2**31)
 
 
 class Descriptor(_Part):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from mdlake.errors import DeliveryRefused
 from mdlake.exchange.landing import Landing, Received, locked
-from mdlake.exchange.package import Opened, open_package, require_sender
+from mdlake.exchange.package import Opened, called, open_package, require_sender
 from mdlake.exchange.receipt import write_receipt
 from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey
@@ -80,7 +80,8 @@ class Intake:
         if unfinished is not None:
             return self._finish(package, unfinished)
         settled = at - timedelta(minutes=self.landing.configuration.calendar.settling_minutes)
-        came = replace(_NOTHING, organization=organization, name=package.name, sha256=digest, size_bytes=size, received_at=at)
+        name = os.fsencode(package.name).decode("utf-8", "replace")
+        came = replace(_NOTHING, organization=organization, name=name, sha256=digest, size_bytes=size, received_at=at)
         if is_plain and not is_complete(package) and not is_quiet(package, settled):
             return None
         # what was refused may be sent again as it is, such as before its key was admitted
@@ -97,7 +98,7 @@ class Intake:
             signer = require_sender(package, signature, came.organization, self.allowed, self.revoked, came.received_at)
             if is_replay:
                 fix = "Send what is new in a package of its own; the receipt of the first one is in the outbox."
-                raise DeliveryRefused("replay", "this very package was answered before", where=package.name, next_step=fix)
+                raise DeliveryRefused("replay", "this very package was answered before", where=called(package), next_step=fix)
             with _private_folder(package.parent) as folder:
                 opened = open_package(package, folder, self.identity, came.organization, self.allowed, came.received_at)
                 delivery = _delivery(opened, came)
@@ -182,10 +183,10 @@ def _require_plain(package: Path, signature: Path) -> None:
     for path in (package, signature):
         if path.is_symlink() or (path.exists() and not path.is_file()):
             fix = "Send the file itself, no link and no folder."
-            raise DeliveryRefused("not_a_file", "it is no plain file", where=path.name, next_step=fix)
+            raise DeliveryRefused("not_a_file", "it is no plain file", where=called(path), next_step=fix)
     if not signature.exists():
-        fix = f"Send {signature.name} too, after the package."
-        raise DeliveryRefused("missing_signature", "its signature did not come", where=package.name, next_step=fix)
+        fix = f"Send {called(signature)} too, after the package."
+        raise DeliveryRefused("missing_signature", "its signature did not come", where=called(package), next_step=fix)
 
 
 def _delivery(opened: Opened, came: Package) -> Delivery:

@@ -8,6 +8,7 @@ open the same files: docs/exchange-standard.md. Not here: what was agreed on the
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,7 @@ from mdlake.seals import (
     verify,
 )
 
-__all__ = ["DESCRIPTOR", "SELF_CHECK", "Opened", "open_package", "pack", "require_sender"]
+__all__ = ["DESCRIPTOR", "SELF_CHECK", "Opened", "called", "open_package", "pack", "require_sender"]
 
 DESCRIPTOR, SELF_CHECK, SELF_CHECK_SIGNATURE = "datapackage.json", "self-check.json", "self-check.json.sig"
 _LIMITS = {DESCRIPTOR: 1 << 20, SELF_CHECK: 1 << 20, SELF_CHECK_SIGNATURE: 1 << 14}
@@ -42,6 +43,7 @@ LARGEST_FILE = 1 << 36
 """Bytes of a data file, 64 GiB: a hundred times the largest list of a month."""
 _LARGEST_SIGNATURE = 1 << 14
 _READ_AHEAD = 1 << 20
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ def _archive(name: str, content: BinaryIO, descriptor: bytes, self_check: bytes,
     return BufferedReader(ArchiveReader([*sources, Source(name, size, content)]), 1 << 20)
 
 
+def called(path: Path) -> str:
+    """The name of a file as a message may show it: a sender could put anything into a name."""
+    return _NOT_IN_NAMES.sub("_", path.name)
+
+
 def require_sender(
     package: Path, signature: Path, organization: str, allowed: AllowedSigners, revoked: RevokedKeys, at: datetime
 ) -> str:
@@ -104,18 +111,18 @@ def require_sender(
     principal = sender(organization)
     if not any(signer.is_for(principal) for signer in allowed.signers):
         fix = f"The IT Centre admits the key of {principal} first: mdlake offices admit."
-        raise DeliveryRefused("unknown_sender", f"no key of {principal} is known", where=package.name, next_step=fix)
+        raise DeliveryRefused("unknown_sender", f"no key of {principal} is known", where=called(package), next_step=fix)
     try:
         with signature.open("rb") as file:
             text = file.read(_LARGEST_SIGNATURE).decode("ascii", "replace")
         with package.open("rb") as content:
             signer = verify(content, text, allowed, principal, DELIVERY_NAMESPACE, at)
     except SealError as error:
-        fix = f"Sign it as {principal}: ssh-keygen -Y sign -n {DELIVERY_NAMESPACE} -f KEY {package.name}."
-        raise DeliveryRefused("bad_signature", error.what, where=package.name, next_step=fix) from None
+        fix = f"Sign it as {principal}: ssh-keygen -Y sign -n {DELIVERY_NAMESPACE} -f KEY {called(package)}."
+        raise DeliveryRefused("bad_signature", error.what, where=called(package), next_step=fix) from None
     if revoked.is_revoked(signer.public_key, at):
         fix = "Make a new key, have it admitted, and send again."
-        raise DeliveryRefused("revoked_key", "the key of the signature is revoked", where=package.name, next_step=fix)
+        raise DeliveryRefused("revoked_key", "the key of the signature is revoked", where=called(package), next_step=fix)
     return fingerprint(signer.public_key)
 
 
@@ -142,7 +149,7 @@ def open_package(
             raise DeliveryRefused("other_organization", what, next_step=fix)
         return Opened(descriptor, _data(members, descriptor), _self_check(members, descriptor, allowed, at))
     except DeliveryRefused as refusal:
-        raise DeliveryRefused(refusal.reason, refusal.what, where=package.name, next_step=refusal.next_step) from None
+        raise DeliveryRefused(refusal.reason, refusal.what, where=called(package), next_step=refusal.next_step) from None
 
 
 def _unpack(package: Path, folder: Path, identity: Identity) -> dict[str, Member]:

@@ -230,6 +230,26 @@ def test_what_is_no_plain_file_is_not_followed(intake: Intake, send: Send, tmp_p
     assert secret.read_bytes() == b"not the sender's"
 
 
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe", b"a\nb", b"\x1b[2J\x1b[31mx", "بسته".encode(), b"x" * 240, b" ", b"'; drop table packages; --"]
+)
+def test_whatever_a_package_is_called_it_is_taken_in_and_kept(intake: Intake, send: Send, name: bytes) -> None:
+    package = send()
+    signature = package.with_name(f"{package.name}.sig")
+    odd = package.with_name(os.fsdecode(name + b".tar.age"))
+    signature.rename(odd.with_name(f"{odd.name}.sig"))
+    package.rename(odd)
+    assert only(intake.take_in("sso", AT)).refusal is None
+    assert left_in(intake) == set()
+    [receipt] = receipts_of(intake)
+    assert receipt["state"] == "accepted"
+    odd.write_bytes(b"x")
+    odd.with_name(f"{odd.name}.sig").write_bytes(b"x")
+    received = only(intake.take_in("sso", AT))
+    assert received.refusal is not None
+    assert str(received.refusal).isprintable()
+
+
 def test_every_step_may_be_killed_and_the_package_still_gets_one_answer(
     home: Home, intake: Intake, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
