@@ -5,17 +5,17 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
-from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
+from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
 from mdlake.exchange.landing import Landing, Received, Waiting
 
 __all__ = [
     "Descriptor",
+    "Form",
     "Landing",
     "NeedsStrictReading",
     "Received",
     "Waiting",
     "read_header",
     "read_rows",
-    "read_rows_strictly",
 ]
