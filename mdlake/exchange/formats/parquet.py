@@ -8,6 +8,7 @@ date depends on where they are read. Not here: the other formats' text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ __all__ = ["read_header", "read_rows"]
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _BATCH_BYTES = 1 << 29
 _BUFFER_BYTES = 1 << 20
+_FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
+_OF_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _ARROW_ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, MemoryError)
 """What the library raises of a file whose footer or pages lie; `ArrowInvalid` is a `ValueError`."""
 
@@ -58,7 +61,7 @@ def read_rows(path: Path, names: Sequence[str], rows: int) -> Iterator[pl.DataFr
                 height = batch.num_rows
                 content += _text_bytes(path, batch)
                 check_content(path, content, size)
-                columns = [_column(column, name) for column, name in zip(batch.columns, names, strict=True)]
+                columns = [_column(path, column, name) for column, name in zip(batch.columns, names, strict=True)]
                 numbers = pl.int_range(first, first + height, eager=True).alias(ROW)
                 first += height
                 yield pl.DataFrame([numbers, *columns, pl.Series(MALFORMED, [None] * height, pl.String)])
@@ -86,8 +89,8 @@ def _opened(path: Path) -> pq.ParquetFile:
             page_checksum_verification=True,
             arrow_extensions_enabled=False,
         )
-        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        unpacked = sum(group.column(number).total_uncompressed_size for group in groups for number in range(group.num_columns))
+        # of the groups only, never of their columns: asking for a column whose statistics lie ends the whole process
+        unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
     except _ARROW_ERRORS:
         raise _unreadable(path, "its footer is damaged, or not that of a Parquet file") from None
     if len(file.schema_arrow) == 0:
@@ -159,11 +162,26 @@ def _text_bytes(path: Path, batch: Any) -> int:
     return content
 
 
-def _column(column: Any, name: str) -> pl.Series:
+def _column(path: Path, column: Any, name: str) -> pl.Series:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     series = pl.Series(name, column)
+    _check_days(path, series)
     return plain_text(pl.DataFrame([series])).to_series()
+
+
+def _check_days(path: Path, moments: pl.Series) -> None:
+    """Refuse dates that no calendar writes with four digits; the largest that a file may hold are none at all."""
+    if isinstance(moments.dtype, pl.Datetime):
+        days = moments.to_physical() // _OF_A_DAY[moments.dtype.time_unit]
+    elif moments.dtype == pl.Date:
+        days = moments.to_physical()
+    else:
+        return
+    if not days.is_between(_FIRST_DAY, _LAST_DAY).all():
+        fix = "Write dates as dates, and what is no date as null."
+        what = "it holds dates outside of the years 1 to 9999"
+        raise DeliveryRefused("unreadable_file", what, where=path.name, next_step=fix)
 
 
 def _unreadable(path: Path, what: str) -> DeliveryRefused:

@@ -61,7 +61,7 @@ def _parts(path: Path, file: IO[bytes]) -> list[zipfile.ZipInfo]:
     """The directory of the package, of which names and declared sizes are sound."""
     try:
         with zipfile.ZipFile(file) as package:
-            parts = [part for part in package.infolist() if not part.is_dir()]
+            parts = [part for part in package.infolist() if not part.filename.endswith("/")]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError):
         raise _unreadable(path, "it is not a workbook, or it is damaged") from None
     names = [part.filename for part in parts]
@@ -77,9 +77,12 @@ def _parts(path: Path, file: IO[bytes]) -> list[zipfile.ZipInfo]:
         raise _unreadable(path, "a part of it is packed in a way that workbooks are not")
     if any(_MACROS.search(name) for name in names):
         raise _unreadable(path, "it holds macros", "Save it as an .xlsx workbook, without macros, and send again.")
+    size = path.stat().st_size
+    if any(not 0 <= part.header_offset < size for part in parts):
+        raise _unreadable(path, "it is damaged")
     for part in parts:
         check_content(path, part.file_size, part.compress_size)
-    check_content(path, sum(part.file_size for part in parts), path.stat().st_size)
+    check_content(path, sum(part.file_size for part in parts), size)
     return parts
 
 
