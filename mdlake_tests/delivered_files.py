@@ -37,6 +37,8 @@ _MIRRORED = dict(zip("()[]{}<>", ")(][}{><", strict=True))
 
 def in_iran_system(text: str) -> bytes:
     """Persian text with numbers as a DOS program stores it: shaped, then turned around but for the numbers."""
+    if text.isascii():
+        return text.encode()
     line: list[bytes] = []
     number = bytearray()
     joins = False
