@@ -68,6 +68,8 @@ FOREIGN = _flags(range(0xB0, 0xE0))
 """Frames of tables, which no value of a register has. Windows-1256 has most of its letters in their places."""
 
 _LETTERS = _flags((*range(0x8D, 0xB0), *range(0xE0, 0xFF)))
+# hamza joins to nothing, so that the letter before it has its final form in any case
+_JOINED_TO = _LETTERS & ~_flags((0x8F,))
 _SEPARATORS = _flags(_IN_NUMBERS)
 _MIRROR = np.frombuffer(_MIRRORED, np.uint8)
 
@@ -124,7 +126,7 @@ def _from_right(values: Bytes) -> NDArray[np.uint16]:
     first = np.maximum.accumulate(np.where(keeps & ~before, places, 0), axis=1)
     last = np.minimum.accumulate(np.where(keeps & ~after, places, places.size)[:, ::-1], axis=1)[:, ::-1]
     glyphs = np.take_along_axis(glyphs, np.where(keeps, first + last - places, places), axis=1)
-    ends_word = FINAL_FORMS[glyphs] & _shifted(_LETTERS[glyphs], -1)
+    ends_word = FINAL_FORMS[glyphs] & _shifted(_JOINED_TO[glyphs], -1)
     return glyphs + ends_word * np.uint16(_ENDS_WORD)
 
 

@@ -47,7 +47,7 @@ def read_rows(path: Path, names: Sequence[str], rows: int) -> Iterator[pl.DataFr
     check_package(path)
     table = _table(path)
     table.columns = list(names)
-    filled = table.select(pl.any_horizontal(pl.all().is_not_null()).arg_true().max()).item()
+    filled = table.select(pl.any_horizontal(pl.all() != "").arg_true().max()).item()
     table = table.slice(1, filled)
     for start in range(0, table.height, rows):
         batch = table.slice(start, rows).select(_as_delivered(pl.all()))

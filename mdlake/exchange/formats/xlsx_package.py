@@ -33,7 +33,11 @@ _LOCAL_HEADER = 30
 _OLE = b"\xd0\xcf\x11\xe0"
 _MACROS = re.compile(r"vbaproject|macrosheets/|vbadata", re.IGNORECASE)
 _DECLARATIONS = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
-_NO_RESULT = re.compile(rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*</(?:\w+:)?c>")
+_NO_RESULT = re.compile(
+    # a formula that nothing follows, or a result that is empty and is not said to be text
+    rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*</(?:\w+:)?c>"
+    rb"|<(?:\w+:)?c\s(?![^>]*\bt=\"str\")[^>]*>\s*<(?:\w+:)?f[\s>/][^<]*(?:</(?:\w+:)?f>)?\s*<(?:\w+:)?v\s*(?:/>|></)"
+)
 _SPACE = np.isin(np.arange(256), list(b" \t\r\n/>"))
 _SHEET, _SHARED = re.compile(rb"<(?:\w+:)?sheetData[\s/>]"), re.compile(rb"<(?:\w+:)?sst[\s/>]")
 
@@ -100,6 +104,8 @@ def _check_sheets(path: Path, file: IO[bytes], parts: list[zipfile.ZipInfo]) -> 
             sheets.append(_Sheet(path, shared))
             sheets[-1].read(start, pieces)
         elif _SHARED.search(start):
+            if sheets or shared.lengths.size > 1:
+                raise _unreadable(path, "its shared text is not where spreadsheet programs write it")
             shared.read(start, pieces)
         else:
             _check_other(path, start, pieces)
