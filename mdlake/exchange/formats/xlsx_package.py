@@ -191,7 +191,8 @@ def _elements(codes: NDArray[np.uint8], name: str) -> NDArray[np.int64]:
     # first the letter alone, which few bytes are: all conditions on all bytes cost four times as much
     places = np.flatnonzero(codes[1:-1] == ord(name)) + 1
     before = codes[places - 1]
-    return places[_SPACE[codes[places + 1]] & ((before == ord("<")) | (before == ord(":")))]
+    begins: NDArray[np.bool_] = _SPACE[codes[places + 1]] & ((before == ord("<")) | (before == ord(":")))
+    return places[begins]
 
 
 def _padded(block: bytes) -> NDArray[np.uint8]:
