@@ -5,8 +5,8 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
-from mdlake.exchange.csv_format import NeedsStrictReading, read_header, read_rows, read_rows_strictly
 from mdlake.exchange.descriptor import Descriptor
+from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
 from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing, Received, Waiting
 from mdlake.exchange.package import Opened, open_package, pack, require_sender
@@ -18,6 +18,7 @@ __all__ = [
     "RECEIPT_NAMESPACE",
     "Descriptor",
     "Finding",
+    "Form",
     "Intake",
     "Landing",
     "NeedsStrictReading",
@@ -31,7 +32,6 @@ __all__ = [
     "pack",
     "read_header",
     "read_rows",
-    "read_rows_strictly",
     "require_sender",
     "waiting_packages",
 ]

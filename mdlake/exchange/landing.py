@@ -19,8 +19,8 @@ from pathlib import Path
 
 from mdlake.config import Configuration, Contract
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange.csv_format import read_header
 from mdlake.exchange.descriptor import Descriptor
+from mdlake.exchange.formats import Form, read_header
 from mdlake.layers import HeaderMatch, match_headers
 from mdlake.ledger import Delivery, Ledger
 from mdlake.standard import Period
@@ -113,7 +113,7 @@ class Landing:
             if path.stem in refused:
                 path.rename(folder / "refused" / path.name)
 
-    def headers(self, delivery: Delivery, contract: Contract, separator: str) -> HeaderMatch:
+    def headers(self, delivery: Delivery, contract: Contract, form: Form) -> HeaderMatch:
         """How the header line of a delivery fits the contract.
 
         Raises:
@@ -122,7 +122,7 @@ class Landing:
         return _check_headers(
             self.path(delivery),
             contract,
-            separator,
+            form,
             _place(delivery.dataset, delivery.period, delivery.organization, delivery.reporting_unit),
         )
 
@@ -215,7 +215,7 @@ class Landing:
                 where=where,
                 next_step=f"Separate fields by {dataset.file.separator!r}.",
             )
-        _check_headers(data, contract, dataset.file.separator, where)
+        _check_headers(data, contract, Form("csv", "utf-8", dataset.file.separator), where)
 
 
 def _place(dataset: str, period: str, organization: str, unit: str | None) -> str:
@@ -250,8 +250,8 @@ def _placed(refusal: DeliveryRefused, descriptor: Descriptor) -> DeliveryRefused
     return DeliveryRefused(refusal.reason, refusal.what, where=f"{where}, {refusal.where}", next_step=refusal.next_step)
 
 
-def _check_headers(path: Path, contract: Contract, separator: str, where: str) -> HeaderMatch:
-    match = match_headers(read_header(path, separator), contract)
+def _check_headers(path: Path, contract: Contract, form: Form, where: str) -> HeaderMatch:
+    match = match_headers(read_header(path, form), contract)
     version = f"contract {contract.version} of {where}"
     if match.missing:
         fix = f"Add {'it' if len(match.missing) == 1 else 'them'} with the header as {version} has it, and send again."

@@ -14,7 +14,7 @@ import polars as pl
 
 from mdlake.config import Contract, Dataset
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange import NeedsStrictReading, read_rows, read_rows_strictly
+from mdlake.exchange import Form, NeedsStrictReading, read_rows
 from mdlake.lake import PartitionState, Table
 from mdlake.layers import ROW, HeaderMatch, layer_schema
 from mdlake.ledger import Delivery
@@ -144,12 +144,12 @@ class _Reading:
         return trace
 
     def _of(self, part: Delivery) -> Iterator[pl.DataFrame]:
-        unit, separator = part.reporting_unit, self.dataset.file.separator
+        unit, form = part.reporting_unit, Form("csv", "utf-8", self.dataset.file.separator)
         before, height = sum(self.rows.values()), 0
         try:
-            match = self.matches[unit] = self.house.landing.headers(part, self.contract, separator)
+            match = self.matches[unit] = self.house.landing.headers(part, self.contract, form)
             names = [name for name in match.names if name is not None]
-            for batch in self._read(self.house.landing.path(part), names, unit):
+            for batch in self._read(self.house.landing.path(part), form, names, unit):
                 height += batch.height
                 yield batch.with_columns(pl.col(ROW) + before) if before else batch
             # a unit in which nothing happened says so; a file that lost its rows does not
@@ -160,18 +160,18 @@ class _Reading:
             raise _PartRefused(part, refusal) from None
         self.rows[unit] = height
 
-    def _read(self, path: Path, names: Sequence[str], unit: str) -> Iterator[pl.DataFrame]:
-        separator, begun = self.dataset.file.separator, False
+    def _read(self, path: Path, form: Form, names: Sequence[str], unit: str) -> Iterator[pl.DataFrame]:
+        begun = False
         if unit not in self.strictly:
             try:
-                for batch in read_rows(path, separator, names, BATCH_ROWS):
+                for batch in read_rows(path, form, names, BATCH_ROWS):
                     begun = True
                     yield batch
                 return
             except NeedsStrictReading:
                 if begun:
                     raise _NeedsNewStart(unit) from None
-        yield from read_rows_strictly(path, separator, names, BATCH_ROWS)
+        yield from read_rows(path, form, names, BATCH_ROWS, strictly=True)
 
 
 def _gathered(batches: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mdlake.config import LAYERS, Dataset, Home
-from mdlake.exchange import csv_format
+from mdlake.exchange.formats import csv as csv_format
 from mdlake.standard import Period
 from mdlake.steps import (
     House,

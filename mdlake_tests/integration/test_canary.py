@@ -184,7 +184,7 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
         (PLACES, "1403-03"): "delivery refused",
     }
     ledger = open_house(home, "secure", lambda: datetime.now(UTC)).ledger
-    assert {d.reason for d in ledger.deliveries()} == {None, "missing_column", "unreadable_file"}
+    assert {d.reason for d in ledger.deliveries()} == {None, "missing_column", "encoding"}
     assert set().union(*found_in_folder(home.landing, NEEDLES).values()) == {*NEEDLES.codes, *NEEDLES.names}
     assert set().union(*found_in_folder(home.root / "secure", NEEDLES).values()) == {*NEEDLES.codes, *NEEDLES.names}
     assert found_in_folder(home.root, NEEDLES, without=IDENTIFIED) == {}

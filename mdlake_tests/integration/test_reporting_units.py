@@ -19,7 +19,7 @@ from conftest import CONFIG, Clock
 from mdlake.cli import cli
 from mdlake.config import Home
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange import NeedsStrictReading
+from mdlake.exchange import Form, NeedsStrictReading
 from mdlake.lake import PartitionState
 from mdlake.layers import ROW
 from mdlake.standard import Period
@@ -133,11 +133,14 @@ def test_a_file_that_the_fast_reader_gives_up_half_way_is_read_anew_with_the_str
 ) -> None:
     send(secure.home, *parts.values())
     expected = made_raw(secure)
-    strict, begun = raw.read_rows_strictly, []
+    read, begun = raw.read_rows, []
 
-    def gives_up(path: Path, separator: str, names: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    def gives_up(path: Path, form: Form, names: Sequence[str], rows: int, *, strictly: bool = False) -> Iterator[pl.DataFrame]:
+        if strictly:
+            yield from read(path, form, names, rows, strictly=True)
+            return
         begun.append(path)
-        yield from (batch.head(1) for batch in strict(path, separator, names, rows))
+        yield from (batch.head(1) for batch in read(path, form, names, rows, strictly=True))
         raise NeedsStrictReading
 
     monkeypatch.setattr(raw, "read_rows", gives_up)

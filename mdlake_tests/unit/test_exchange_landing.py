@@ -16,7 +16,7 @@ import pytest
 
 from mdlake.config import Configuration, Home
 from mdlake.errors import DeliveryRefused
-from mdlake.exchange import Landing, Received, read_header, read_rows_strictly
+from mdlake.exchange import Form, Landing, Received, read_header, read_rows
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.layers import match_headers
 from mdlake.ledger import Delivery
@@ -156,8 +156,8 @@ REFUSED: dict[str, tuple[str, bytes, Change | None]] = {
     "nothing at all": ("empty_file", b"", None),
     "only blank lines": ("empty_file", b"\n\n  \n", None),
     "a blank line for a header": ("empty_file", b"\n" + content_of(ROW), None),
-    "a header of another encoding": ("unreadable_file", content_of(ROW).decode().encode("utf-16"), None),
-    "a header in Windows-1256": ("unreadable_file", "دوره,كد\n".encode("windows-1256") + ROW.encode(), None),
+    "a header of another encoding": ("encoding", content_of(ROW).decode().encode("utf-16"), None),
+    "a header in Windows-1256": ("encoding", "دوره,كد\n".encode("windows-1256") + ROW.encode(), None),
     "another file than described": ("hash_mismatch", content_of(ROW, ROW), setting("resources", 0, "bytes", to=7)),
     "a file changed on the way": ("hash_mismatch", content_of(ROW), setting("resources", 0, "hash", to="sha256:" + "0" * 64)),
     "another contract": ("contract_version", content_of(ROW), setting("mdlake", "contract_version", to="9.0")),
@@ -366,7 +366,7 @@ def test_a_refused_file_is_accepted_once_it_is_expected(landing: Landing, folder
     [accepted] = landing.take_in("sso", AT)
     assert accepted.refusal is None
     assert landing.path(accepted.delivery).read_bytes() == content
-    assert landing.headers(accepted.delivery, contract, ",").missing == ()
+    assert landing.headers(accepted.delivery, contract, Form("csv", "utf-8", ",")).missing == ()
 
 
 # ── what only reading the rows shows ─────────────────────────────────────────────────────────────────────────────────────
@@ -374,9 +374,9 @@ def test_a_refused_file_is_accepted_once_it_is_expected(landing: Landing, folder
 UNREADABLE = {
     "a header and no row": ("empty_file", content_of(), "no row"),
     "a header without a line's end": ("empty_file", content_of().rstrip(b"\n"), "no row"),
-    "not UTF-8 in line 3": ("unreadable_file", content_of(ROW) + ROW.encode() + b"\xff\n", r"not UTF-8 text \(line 3\)"),
-    "cut inside a character": ("unreadable_file", content_of(ROW) + f"{ROW} ن".encode()[:-1], r"not UTF-8 text \(line 3\)"),
-    "Windows-1256 in line 2": ("unreadable_file", content_of() + ROW.encode("windows-1256", "replace"), r"\(line 2\)"),
+    "not UTF-8 in line 3": ("encoding", content_of(ROW) + ROW.encode() + b"\xff\n", r"not UTF-8 text \(line 3\)"),
+    "cut inside a character": ("encoding", content_of(ROW) + f"{ROW} ن".encode()[:-1], r"not UTF-8 text \(line 3\)"),
+    "Windows-1256 in line 2": ("encoding", content_of() + ROW.encode("windows-1256", "replace"), r"\(line 2\)"),
     "an open quotation mark": ("unreadable_file", content_of(ROW, f'1403-01,"{MARKER},x', ROW), r"never closed \(line 3\)"),
     "an open quotation mark at the end": ("unreadable_file", content_of(ROW, f'{ROW[:-1]}"{MARKER}'), r"never closed \(line 3\)"),
 }
@@ -413,7 +413,7 @@ def test_what_python_prints_of_a_failing_reader_holds_no_line(tmp_path: Path, mo
     monkeypatch.setattr(sys, "unraisablehook", lambda failed: printed.append(f"{failed.object!r} {failed.exc_value}"))
     path.write_bytes(f"a,b\n{MARKER}\n{MARKER}".encode() + b"\xff,x,y\n")
     with pytest.raises(DeliveryRefused):
-        list(read_rows_strictly(path, ",", ("a", "b"), 10))
+        list(read_rows(path, Form("csv", "utf-8", ","), ("a", "b"), 10, strictly=True))
     assert printed
     assert MARKER not in " ".join(printed)
 
@@ -478,7 +478,7 @@ def test_a_file_without_a_header_line_is_empty(tmp_path: Path, content: bytes) -
     path = tmp_path / "d.csv"
     path.write_bytes(content)
     with pytest.raises(DeliveryRefused) as caught:
-        read_header(path, ",")
+        read_header(path, Form("csv", "utf-8", ","))
     assert caught.value.reason == "empty_file"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from slow_reading import read
 
 from mdlake.config import Column, Configuration, Contract, Generalization, Label
-from mdlake.exchange import read_header, read_rows_strictly
+from mdlake.exchange import Form, read_header, read_rows
 from mdlake.layers import MALFORMED, REASONS, ROW, Duplicates, Tally, layer_schema, match_headers, standardize_batch
 from mdlake.standard import IDENTIFIER_TYPES, Classification, Code, Period
 from mdlake.synthetic import DeliveredFile
@@ -350,6 +350,7 @@ def test_a_whole_delivery_is_parted_as_the_slow_reference_parts_it(
 
 def delivered_raw(path: Path, contract: Contract) -> pl.DataFrame:
     """A delivered file as the raw layer has it."""
-    names = [name for name in match_headers(read_header(path, ","), contract).names if name]
-    batches = list(read_rows_strictly(path, ",", names, 1_000_000))
+    form = Form("csv", "utf-8", ",")
+    names = [name for name in match_headers(read_header(path, form), contract).names if name]
+    batches = list(read_rows(path, form, names, 1_000_000, strictly=True))
     return pl.concat(batches).select(layer_schema(contract, "raw").names())

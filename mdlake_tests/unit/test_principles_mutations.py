@@ -20,7 +20,7 @@ import pytest
 from slow_reading import Reading, read
 
 from mdlake.config import Comparison, Composition, Configuration, Contract, Requirement, RuleSetting
-from mdlake.exchange import read_header, read_rows_strictly
+from mdlake.exchange import Form, read_header, read_rows
 from mdlake.lake import canonical_order
 from mdlake.layers import (
     MALFORMED,
@@ -84,9 +84,10 @@ class Month:
         path = self.folder / "mutated.csv"
         with path.open("w", encoding="utf-8", newline="") as target:
             csv.writer(target, lineterminator="\n").writerows([self.file.header, *self.file.rows])
-        match = match_headers(read_header(path, ","), self.contract)
+        form = Form("csv", "utf-8", ",")
+        match = match_headers(read_header(path, form), self.contract)
         names = [name for name in match.names if name]
-        raw = pl.concat(read_rows_strictly(path, ",", names, 10**6)).select(layer_schema(self.contract, "raw").names())
+        raw = pl.concat(read_rows(path, form, names, 10**6, strictly=True)).select(layer_schema(self.contract, "raw").names())
         done = standardize_batch(raw, self.contract, self.period, Duplicates(self.contract.unit_key))
         hidden = self._ordered("pseudonymized", pseudonymize(done.rows, self.contract, self.keyed_hash, "run"))
         shown = self._ordered("published", publish(hidden.lazy(), self.contract).collect())
