@@ -20,7 +20,7 @@ _STEPS = {
 
 
 def measure(home: Home, dataset_key: str, period_key: str) -> dict[str, float]:
-    """Seconds per layer and per check of a partition whose delivery waits in the landing."""
+    """Seconds per layer and per check of a partition whose delivery was accepted."""
     houses: dict[str, House] = {room: open_house(home, room, lambda: datetime.now(UTC)) for room in ("secure", "research")}  # type: ignore[arg-type]
     dataset = houses["secure"].configuration.dataset(dataset_key)
     period, run = Period.parse(period_key), Run("benchmark")

@@ -98,16 +98,16 @@ def _contend(contender: str, folder: Path) -> dict[str, float]:
         from benchmarks.ours import measure as measure_ours
         from mdlake.config import Home
         from mdlake.governance import rehearse
-        from mdlake.steps import open_house, prepare
+        from mdlake.steps import SyntheticProducers, open_house, prepare, receive_packages
 
         configuration = Path(__file__).parent.parent / "assets_config"
         home = Home.from_environment({"MDLAKE_HOME": str(folder / "home"), "MDLAKE_CONFIG": str(configuration)})
         prepare(home, datetime.now(UTC))
         rehearse(open_house(home, "research", lambda: datetime.now(UTC)).register, datetime.now(UTC))
-        target = home.landing / DATASET.split("/", maxsplit=1)[0]
-        target.mkdir(mode=0o700)
-        for path in (csv, csv.with_suffix(".json")):
-            os.link(path, target / path.name)
+        secure = open_house(home, "secure", lambda: datetime.now(UTC))
+        SyntheticProducers(secure).send(csv.with_suffix(".json"))
+        # who sent it and whether it is whole is no part of the four layers, and neither contender asks
+        receive_packages(secure)
         seconds = measure_ours(home, DATASET, PERIOD)
     return {**seconds, "total": sum(seconds.values()), "peak_megabytes": _peak()}
 

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from mdlake.config import Configuration, Home, load_configuration
+from mdlake.config import Configuration, Dataset, Home, load_configuration
+from mdlake.exchange import Received
 from mdlake.governance import SyntheticOffices, rehearsal_folder, rehearse
 from mdlake.principles import RULES
 from mdlake.standard import Period
 from mdlake.steps import (
     House,
+    Made,
     Run,
+    SyntheticProducers,
     house_of,
     judge,
     make_pseudonymized,
@@ -27,6 +30,7 @@ from mdlake.steps import (
     make_standardized,
     open_house,
     prepare,
+    receive_packages,
 )
 from mdlake.synthetic import DeliveredFile, Ministry
 
@@ -35,14 +39,40 @@ DECIDED_AT = datetime(2024, 6, 1, 7, tzinfo=UTC)
 """Before the first look at `Clock`, on the same day."""
 MONTHS = ("1403-01", "1403-02", "1403-03")
 LINKED = ("sso/insured_contributions", "sso/workplaces")
+
+
+def desk(house: House) -> Path:
+    """A folder where producers write deliveries, beside the installation and no part of it; `send_all` sends them."""
+    folder = house.home.root.with_name(f"{house.home.root.name}-producers")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def send_all(house: House) -> tuple[Received, ...]:
+    """Have every delivery on the producers' desk sent as a package and taken in; the answers, by the order of their names."""
+    descriptors = sorted(desk(house).glob("*.json"))
+    producers = SyntheticProducers(house)
+    for descriptor in descriptors:
+        producers.send(descriptor)
+        for file in desk(house).glob(f"{descriptor.stem}.*"):
+            file.unlink()
+    return receive_packages(house)
+
+
+def taken_in_raw(house: House, dataset: Dataset, period: Period, run: Run) -> Made:
+    """The first layer, as the pipeline comes to it: what producers wrote was sent and taken in before."""
+    send_all(house)
+    return make_raw(house, dataset, period, run)
+
+
 MAKERS = {
-    "raw": make_raw,
+    "raw": taken_in_raw,
     "standardized": make_standardized,
     "pseudonymized": make_pseudonymized,
     "published": make_published,
 }
 
-Land = Callable[[DeliveredFile], None]
+Land = Callable[[DeliveredFile], Received]
 Walk = Callable[..., dict[str, str]]
 
 
@@ -81,6 +111,14 @@ def age() -> str:
 def clock() -> Clock:
     """The only clock of `secure` and `research`."""
     return Clock()
+
+
+def sent(house: House, *descriptors: Path) -> Received:
+    """Have deliveries sent as packages and taken in; the answer to the last one. Descriptors lie beside their data files."""
+    producers = SyntheticProducers(house)
+    for descriptor in descriptors:
+        producers.send(descriptor)
+    return receive_packages(house)[-1]
 
 
 def decide_all(house: House, at: datetime) -> SyntheticOffices:
@@ -150,14 +188,11 @@ def deliveries(ministry: Ministry, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def land(home: Home) -> Land:
-    """Lets a delivery arrive: copies its two files to the landing of its organization."""
+def land(secure: House) -> Land:
+    """Lets a delivery arrive: its producer sends the package, and the intake answers."""
 
-    def land(file: DeliveredFile) -> None:
-        folder = home.landing / file.csv_path.name.partition("-")[0]
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for path in (file.csv_path, file.descriptor_path):
-            shutil.copy(path, folder)
+    def land(file: DeliveredFile) -> Received:
+        return sent(secure, file.descriptor_path)
 
     return land
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mdlake.config import DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE, sender, statistics_unit
 from mdlake.exchange import pack
@@ -44,13 +45,17 @@ class Producer:
             changed: properties of the descriptor that are other than the ministry wrote them.
         """
         descriptor = json.loads(file.descriptor_path.read_text(encoding="utf-8"))
+        descriptor["mdlake"].update(changed)
+        return self.pack_as(descriptor, file.csv_path, folder, recipients)
+
+    def pack_as(self, descriptor: dict[str, Any], data: Path, folder: Path, recipients: tuple[Recipient, ...]) -> Path:
+        """The package of a data file with whatever a descriptor says; the self-check says the same."""
         said = descriptor["mdlake"]
-        said.update(changed)
         names = ("organization", "dataset", "period", "reporting_unit", "contract_version")
         check = {name: said[name] for name in names if said.get(name) is not None}
         check |= {"format": "mdlake-self-check/1", "rows": said["declared_rows"], "hash": descriptor["resources"][0]["hash"]}
         content = json.dumps(check).encode()
         signature = sign(content, self.unit_key, SELF_CHECK_NAMESPACE)
-        package = folder / f"{file.csv_path.stem}.tar.age"
-        pack(package, file.csv_path, json.dumps(descriptor).encode(), content, signature, recipients, self.sender_key)
+        package = folder / f"{data.stem}.tar.age"
+        pack(package, data, json.dumps(descriptor).encode(), content, signature, recipients, self.sender_key)
         return package

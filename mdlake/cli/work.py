@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +21,7 @@ from mdlake.cli.surroundings import (
     print_table,
 )
 from mdlake.errors import DeliveryRefused, PartitionBusy, UnknownName
+from mdlake.governance import rehearsal_folder
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
@@ -28,19 +31,36 @@ __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "stat
 
 
 def deliver_synthetic(
-    ministry: Ministry, dataset: str, period: str, sequence: int = 1, defects: Mapping[str, float] | None = None
+    ministry: Ministry,
+    dataset: str,
+    period: str,
+    sequence: int = 1,
+    defects: Mapping[str, float] | None = None,
+    folder: Path | None = None,
 ) -> int:
-    """Let the synthetic ministry deliver to the landing what a dataset owes for a period.
+    """Let the synthetic ministry send to the landing, in packages, what a dataset owes for a period.
+
+    Args:
+        folder: write the files there in the clear, and send nothing.
 
     Returns:
         The rows of all its files; 0 where nothing is due, such as a quarterly dataset in a quarter's first month.
     """
-    folder = current_home().landing / dataset.split("/", maxsplit=1)[0]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return sum(
-        ministry.deliver(dataset, own_period, folder, sequence=sequence, defects=defects, truth=False, reporting_unit=unit).rows
-        for own_period, unit in ministry.due(dataset, period)
-    )
+    from mdlake.steps import SyntheticProducers
+
+    house, rows = installed_house("secure"), 0
+    producers = SyntheticProducers(house)
+    for own_period, unit in ministry.due(dataset, period):
+        # what a producer has in the clear lies with its keys, and nowhere once it is sealed
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=rehearsal_folder(house.home)) as desk:
+            place = folder or Path(desk)
+            file = ministry.deliver(
+                dataset, own_period, place, sequence=sequence, defects=defects, truth=False, reporting_unit=unit
+            )
+            rows += file.rows
+            if folder is None:
+                producers.send(file.descriptor_path)
+    return rows
 
 
 @click.command()
@@ -55,6 +75,12 @@ def deliver_synthetic(
     "--defect", "defects", multiple=True, metavar="CLASS=RATE", help="Plant more of a defect, such as wrong_check_digit=0.2."
 )
 @click.option("--dataset", "datasets", multiple=True, help="Only this dataset, organization/dataset. May be given several times.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write data files and descriptors into this folder, in the clear, and send nothing: to pack them by hand.",
+)
 def synthesize(
     periods: tuple[str, ...],
     persons: int,
@@ -63,8 +89,9 @@ def synthesize(
     sequence: int,
     defects: tuple[str, ...],
     datasets: tuple[str, ...],
+    folder: Path | None,
 ) -> None:
-    """Let the synthetic ministry deliver PERIODS (default: 1403-01 1403-02 1403-03) to the landing.
+    """Let the synthetic ministry send PERIODS (default: 1403-01 1403-02 1403-03) to the landing, in packages.
 
     What is delivered each quarter comes with the quarter's last month, or alone when PERIODS names the quarter (1403-Q1);
     where units of a producer each send their own file, all of them are written.
@@ -94,10 +121,10 @@ def synthesize(
                 due = ministry.due(dataset, period)
                 own = {name: rate for name, rate in rates.items() if name in known[dataset]}
                 if due:
-                    rows = deliver_synthetic(ministry, dataset, period, sequence, own)
+                    rows = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
                     delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
-    print_table("delivered to the landing", ("dataset", "period", "files", "rows"), delivered)
-    console.print("Next: `mdlake run`.")
+    print_table("written" if folder else "sent to the landing", ("dataset", "period", "files", "rows"), delivered)
+    console.print("Next: pack them, as docs/exchange-standard.md says." if folder else "Next: `mdlake run`.")
 
 
 _period_option = click.option(
@@ -149,12 +176,7 @@ def run_partitions(
 
     house = installed_house("secure")
     wanted = chosen(house, datasets)
-    taken = [*receive_packages(house)]
-    taken += [
-        received
-        for organization in sorted({dataset.organization for dataset in wanted})
-        for received in house.landing.take_in(organization, house.now())
-    ]
+    taken = receive_packages(house)
     if periods:
         work = chosen_partitions(house, wanted, periods, named=bool(datasets))
     else:

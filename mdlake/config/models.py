@@ -303,7 +303,6 @@ class DatasetFile(Frozen):
     temporal_type: Literal["status", "event", "flow"]
     statistical_unit: Label
     periodicity: Literal["month", "quarter"]
-    separator: Literal[",", ";", "|", "\t"]
     reporting_units: Name | None = Field(
         default=None, description="a classification: each code of it sends its own file, and a period's table unites them"
     )

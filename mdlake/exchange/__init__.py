@@ -6,9 +6,10 @@ Not here: what the columns mean, and Dagster.
 from __future__ import annotations
 
 from mdlake.exchange.descriptor import Descriptor
+from mdlake.exchange.dispatch import dispatch
 from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
-from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, is_complete, is_quiet, waiting_packages
-from mdlake.exchange.landing import Landing, Received, Waiting
+from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, Received, is_complete, is_quiet, waiting_packages
+from mdlake.exchange.landing import Landing
 from mdlake.exchange.package import Opened, open_package, pack, require_sender
 from mdlake.exchange.receipt import RECEIPT_NAMESPACE
 from mdlake.exchange.self_check import Finding, SelfCheck
@@ -25,7 +26,7 @@ __all__ = [
     "Opened",
     "Received",
     "SelfCheck",
-    "Waiting",
+    "dispatch",
     "is_complete",
     "is_quiet",
     "open_package",

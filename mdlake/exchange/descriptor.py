@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mdlake.errors import DeliveryRefused
+from mdlake.exchange.formats import Encoding, FileFormat, Form
 
 __all__ = ["Descriptor"]
 
-_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.csv$")]
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.(csv|xlsx|parquet|dbf)$")]
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
 _Number = Annotated[int, Field(ge=0, lt=2**63)]
-_NEXT_STEP = "Write the descriptor as docs/producer.md says, and send again."
+_NEXT_STEP = "Write the descriptor as docs/exchange-standard.md says, and send again."
 
 
 class _Part(BaseModel):
@@ -29,11 +30,24 @@ class _Dialect(_Part):
 
 class _Resource(_Part):
     path: _FileName
-    format: Literal["csv"]
-    encoding: Literal["utf-8"]
-    dialect: _Dialect = _Dialect()
+    format: FileFormat
+    encoding: Encoding | None = None
+    dialect: _Dialect | None = None
     bytes: _Number
     hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    @property
+    def form(self) -> Form:
+        """As what the file is to be read; Data Package says what a CSV file is that does not say it."""
+        if self.format == "csv":
+            return Form("csv", self.encoding or "utf-8", (self.dialect or _Dialect()).delimiter)
+        return Form(self.format, self.encoding, self.dialect.delimiter if self.dialect else None)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.form.problem() or not self.path.endswith(self.form.suffix):
+            raise ValueError("format, encoding, dialect and the ending of the name do not go together")
+        return self
 
 
 class _Properties(_Part):

@@ -20,19 +20,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mdlake.errors import DeliveryRefused
-from mdlake.exchange.landing import Landing, Received, locked
-from mdlake.exchange.package import Opened, called, open_package, require_sender
+from mdlake.exchange.landing import Landing, locked
+from mdlake.exchange.package import DESCRIPTOR, Opened, called, open_package, require_sender
 from mdlake.exchange.receipt import write_receipt
 from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey
 from mdlake.standard import Period, day_in_iran
 
-__all__ = ["PACKAGE_SUFFIX", "Intake", "is_complete", "is_quiet", "waiting_packages"]
+__all__ = ["PACKAGE_SUFFIX", "Intake", "Received", "is_complete", "is_quiet", "waiting_packages"]
 
 PACKAGE_SUFFIX = ".tar.age"
 _OPENING = ".opening-"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of one package in this intake."""
+
+    delivery: Delivery
+    refusal: DeliveryRefused | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Intake:
     revoked: RevokedKeys
 
     def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
-        """Take in every package of an organization that is complete, and answer each.
+        """Take in every package of an organization that is complete, in the order of arrival, and answer each.
 
         A package without a signature is still arriving, until nothing changed about it for the calendar's
         `settling_minutes`.
@@ -65,7 +73,7 @@ class Intake:
         with locked(folder / ".lock"):
             for left in folder.glob(f"{_OPENING}*"):
                 shutil.rmtree(left)
-            found = (self._answer(path, organization, at) for path in waiting_packages(folder))
+            found = (self._answer(path, organization, at) for path in sorted(waiting_packages(folder), key=_arrived))
             return tuple(received for received in found if received is not None)
 
     @property
@@ -107,7 +115,9 @@ class Intake:
                 except DeliveryRefused as refusal:
                     delivery = self._refused(delivery, refusal, came)
                     raise
-                _keep(opened.data.path, self.landing.path(delivery))
+                place = self.landing.path(delivery)
+                _keep(folder / DESCRIPTOR, place.with_suffix(".json"))
+                _keep(opened.data.path, place)
         except DeliveryRefused as refusal:
             refused = replace(came, signer=signer, state="refused", reason=refusal.reason, message=str(refusal))
             return self._ledger.record_package(refused, delivery)
@@ -122,8 +132,8 @@ class Intake:
         return replace(delivery, state="refused", reason=refusal.reason, message=str(refusal), file_name=name)
 
     def _require_expected(self, opened: Opened, came: Package) -> None:
-        descriptor, data = opened.descriptor, opened.data
-        self.landing.check(descriptor, came.organization, data.path, data.sha256, data.size)
+        descriptor = opened.descriptor
+        contract = self.landing.require_agreed(descriptor)
         said = descriptor.mdlake
         where = f"{descriptor.key} {said.period}" + (f", unit {said.reporting_unit}" if said.reporting_unit else "")
         if Period.parse(said.period).first_day > day_in_iran(came.received_at):
@@ -134,6 +144,7 @@ class Intake:
             what = f"sequence {said.sequence} does not come after {current.sequence}, which was accepted"
             fix = f"What corrects it has the sequence {current.sequence + 1} or higher."
             raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)
+        self.landing.require_readable(descriptor, contract, opened.data.path)
 
     def _finish(self, package: Path, recorded: Package) -> Received:
         """Write the receipt, and move the package last: while it lies in the landing it is not finished."""
@@ -163,6 +174,11 @@ _NOTHING = Package("", "", "", 0, None, datetime.min.replace(tzinfo=UTC), "accep
 def waiting_packages(folder: Path) -> list[Path]:
     """What lies in an organization's folder and is called like a package, by name."""
     return sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
+
+
+def _arrived(package: Path) -> tuple[int, str]:
+    """When a package came; what its sender takes away at this moment comes first, and is found missing."""
+    return (package.lstat().st_ctime_ns if os.path.lexists(package) else 0, package.name)
 
 
 def is_complete(package: Path) -> bool:

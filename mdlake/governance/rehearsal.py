@@ -28,13 +28,16 @@ class SyntheticOffices:
         self._register = register
         self._folder = keys
 
-    def appoint(self, at: datetime) -> int:
+    def appoint(self, at: datetime, holders: Iterable[str] | None = None) -> int:
         """Make the keys that are missing and admit them, and return their number.
+
+        Args:
+            holders: only these; without them everybody of the configuration who has a key.
 
         Raises:
             DecisionRefused: an office has a key that is not of a rehearsal.
         """
-        offices = self._register.configuration.key_holders
+        offices = self._register.configuration.key_holders if holders is None else tuple(holders)
         foreign = [
             signer.principals
             for signer in self._register.keys.allowed.signers

@@ -1,8 +1,7 @@
-"""From the landing to a run: a sensor that asks for one run per dataset and period when what arrived for it has settled.
+"""From the ledger to a run: a sensor that asks for one run per dataset and period when what arrived for it has settled.
 
 Parts of reporting units come one by one and make one run. What is being run, or will be by an unfinished backfill, is left
-alone; what a run took in for another dataset of the same organization is found in the ledger. The sensor reads descriptors
-and never a data file, because a tick has 60 seconds; only what belongs to no partition is taken in by the sensor itself.
+alone. The sensor asks the ledger and touches no file, because a tick has 60 seconds: packages are the intake's.
 """
 
 # no postponed annotations here: Dagster reads the annotations of `context` and of resources as objects
@@ -12,11 +11,14 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mdlake.pipeline.assets import ROOM_LAYERS
 from mdlake.pipeline.boundary import told
-from mdlake.pipeline.naming import PARTITION_TAG, asset_key, job_name, partition_tag
-from mdlake.pipeline.under_way import backfilled, running_partitions, was_launched
-from mdlake.steps import Arrival, House, arrivals, take_in_strays
+from mdlake.pipeline.naming import ARRIVAL_TAG, PARTITION_TAG, asset_key, job_name, partition_tag
+from mdlake.pipeline.under_way import backfilled, killed_runs, running_partitions
+from mdlake.steps import Arrival, House, arrivals
 
 __all__ = ["landing_sensor"]
+
+_LAUNCHES = 3
+"""How often the same deliveries are run, where the machine killed each run: a fourth time is for a person to ask."""
 
 
 def landing_sensor(jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
@@ -32,34 +34,38 @@ def landing_sensor(jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinit
     )
     def settled(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.SensorResult | dg.SkipReason:
         with told():
-            at = house.now()
-            seen = arrivals(house, at)
-            received = take_in_strays(house, seen.strays, at)
+            seen = arrivals(house, house.now())
         running, awaited = running_partitions(context.instance), backfilled(context.instance)
         requests, waiting = [], []
-        for arrival in seen.partitions:
-            request = _request(arrival)
-            if request.tags[PARTITION_TAG] in running or _is_backfilled(arrival, awaited):
+        for arrival in seen:
+            tags = _tags(arrival)
+            if tags[PARTITION_TAG] in running or _is_backfilled(arrival, awaited):
                 continue
             if not arrival.settled:
                 waiting.append(f"{arrival.dataset.key} {arrival.period} ({arrival.parts} of {arrival.parts_due} parts)")
-            elif not was_launched(context.instance, str(request.run_key)):
-                requests.append(request)
+                continue
+            killed = killed_runs(context.instance, tags)
+            if killed is not None and killed < _LAUNCHES:
+                requests.append(_request(arrival, tags, killed))
         if requests:
             return dg.SensorResult(run_requests=requests)
-        answered = f"{len(received)} deliveries of no partition were taken in or refused" if received else "nothing to run"
-        return dg.SkipReason(f"{answered}; still arriving: {', '.join(waiting) or 'nothing'}")
+        return dg.SkipReason(f"nothing to run; still arriving: {', '.join(waiting) or 'nothing'}")
 
     return settled
 
 
-def _request(arrival: Arrival) -> dg.RunRequest:
-    tag = partition_tag(arrival.dataset.organization, arrival.dataset.name, arrival.period.key)
+def _tags(arrival: Arrival) -> dict[str, str]:
+    partition = partition_tag(arrival.dataset.organization, arrival.dataset.name, arrival.period.key)
+    return {**partition, ARRIVAL_TAG: arrival.fingerprint}
+
+
+def _request(arrival: Arrival, tags: dict[str, str], killed: int) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{tag[PARTITION_TAG]}.{arrival.fingerprint}",
+        # Dagster starts a run key once: what was killed before it could judge is asked for under another
+        run_key=f"{tags[PARTITION_TAG]}.{arrival.fingerprint}.{killed}",
         job_name=job_name("secure", arrival.dataset),
         partition_key=arrival.period.key,
-        tags=tag,
+        tags=tags,
     )
 
 

@@ -6,10 +6,21 @@ import dagster as dg
 
 from mdlake.config import Configuration, Dataset
 
-__all__ = ["MONTH_CLOSE", "PARTITION_TAG", "asset_key", "job_name", "month_close_tag", "partition_tag", "partitions"]
+__all__ = [
+    "ARRIVAL_TAG",
+    "MONTH_CLOSE",
+    "PARTITION_TAG",
+    "asset_key",
+    "job_name",
+    "month_close_tag",
+    "partition_tag",
+    "partitions",
+]
 
 PARTITION_TAG = "mdlake/partition"
 """Run tag by which the run queue keeps to one run at a time per partition of a dataset."""
+ARRIVAL_TAG = "mdlake/arrival"
+"""Run tag by which the runs that were asked for the same deliveries are found."""
 
 
 MONTH_CLOSE = "month_close"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from mdlake.pipeline.naming import PARTITION_TAG
 
-__all__ = ["backfilled", "running_partitions", "was_launched"]
+__all__ = ["backfilled", "killed_runs", "running_partitions"]
 
-_RUN_KEY_TAG = "dagster/run_key"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -32,6 +33,10 @@ def backfilled(instance: dg.DagsterInstance) -> set[tuple[dg.AssetKey, str | Non
     return {(part.asset_key, part.partition_key) for target in targets for part in target.iterate_asset_partitions()}
 
 
-def was_launched(instance: dg.DagsterInstance, run_key: str) -> bool:
-    """Whether there is a run of this run key, however it ended."""
-    return bool(instance.get_runs(dg.RunsFilter(tags={_RUN_KEY_TAG: run_key}), limit=1))
+def killed_runs(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> int | None:
+    """How many runs with these tags were killed; None where one of them goes on, or ended by itself or by a person."""
+    runs = instance.get_runs(dg.RunsFilter(tags=dict(tags)))
+    if any(run.status != dg.DagsterRunStatus.FAILURE for run in runs):
+        return None
+    # a run that failed for a reason has a step that failed: it would fail again
+    return None if any(instance.get_run_stats(run.run_id).steps_failed for run in runs) else len(runs)

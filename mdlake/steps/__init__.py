@@ -6,7 +6,7 @@ these steps, and the command.
 
 from __future__ import annotations
 
-from mdlake.steps.arrivals import Arrival, Arrivals, arrivals, take_in_strays
+from mdlake.steps.arrivals import Arrival, arrivals
 from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge
@@ -18,6 +18,7 @@ from mdlake.steps.packages import receive_packages, waiting_mark
 from mdlake.steps.pseudonymized import make_pseudonymized
 from mdlake.steps.published import make_published
 from mdlake.steps.raw import make_raw
+from mdlake.steps.rehearsal import SyntheticProducers
 from mdlake.steps.standardized import make_standardized
 from mdlake.steps.status import PartitionStatus, chosen_partitions, due_partitions, partition_statuses
 
@@ -27,7 +28,6 @@ __all__ = [
     "LAYER_BELOW",
     "RECIPIENTS",
     "Arrival",
-    "Arrivals",
     "House",
     "Judgement",
     "Made",
@@ -36,6 +36,7 @@ __all__ = [
     "PartitionStatus",
     "Room",
     "Run",
+    "SyntheticProducers",
     "arrivals",
     "chosen_partitions",
     "close_month",
@@ -57,7 +58,6 @@ __all__ = [
     "partition_statuses",
     "prepare",
     "receive_packages",
-    "take_in_strays",
     "unexcepted_periods",
     "waiting_mark",
     "withdrawal_mark",

@@ -167,7 +167,7 @@ class _Records:
 
     def _not_delivered(self, dataset: Dataset, period: Period, producer: str) -> Missing:
         refused = self._refused.get((dataset.key, period.key))
-        landing = f"{producer} sends its file and descriptor; then: mdlake run {dataset.key} {period}"
+        landing = f"{producer} sends its package; then: mdlake run {dataset.key} {period}"
         if refused is None:
             return Missing("nothing was delivered", producer, landing)
         return Missing(f"nothing was accepted; the last delivery was refused for {refused.reason}", producer, landing)

@@ -1,4 +1,4 @@
-"""raw: what was delivered, as text, under the contract's names. Takes in what waits, then reads the current delivery.
+"""raw: what was delivered, as text, under the contract's names. Reads what the intake has accepted, and nothing else.
 
 Where reporting units send a file each, their newest parts are united in the order of the units' codes, whatever the order
 of arrival. `_row` is then a row's place in the united table; the commit's `parts` say where each unit's rows begin.
@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from mdlake.config import Contract, Dataset
-from mdlake.errors import DeliveryRefused, MdlakeError
+from mdlake.errors import MdlakeError
 from mdlake.exchange import Form, NeedsStrictReading, read_rows
 from mdlake.lake import PartitionState, Table
 from mdlake.layers import ROW, HeaderMatch, layer_schema
@@ -29,47 +29,22 @@ __all__ = ["make_raw"]
 def make_raw(house: House, dataset: Dataset, period: Period, run: Run) -> Made:
     """Make the raw partition from the newest accepted delivery, or from the newest accepted part of each reporting unit.
 
-    A part that is refused leaves the others as they are: the partition is made without it, or with the accepted part that
-    it was to correct.
-
     Raises:
-        DeliveryRefused: the delivery for this partition that waited is refused; what was there before stays. Of several
-            parts: all are.
-        MdlakeError: nothing was ever delivered for this partition, or no part has a row.
+        MdlakeError: nothing was accepted for this partition, no part has a row, or what was accepted is not what the contract
+            asks for any more.
     """
     contract = dataset.contract(period)
-    refusals = [
-        received.refusal
-        for received in house.landing.take_in(dataset.organization, house.now())
-        if received.refusal and (received.delivery.dataset, received.delivery.period) == (dataset.name, period.key)
-    ]
-    if refusals and contract.reporting_units is None:
-        raise refusals[0]
     table = house.table("raw", dataset, contract)
+    parts = current_parts(house.ledger, dataset, contract, period)
+    if not parts:
+        raise _nothing_delivered(house, dataset, period)
     before = table.state(period.key)
-    while parts := current_parts(house.ledger, dataset, contract, period):
-        try:
-            state = _write(house, table, dataset, contract, period, parts, run)
-        except _PartRefused as refused:
-            refusals.append(_placed(refused, dataset, period))
-            house.landing.refuse(refused.part, refusals[-1], house.now())
-            if contract.reporting_units is None:
-                raise refusals[-1] from None
-        else:
-            changed = before is None or before.content_id != state.content_id
-            return Made("raw", contract, table, state, changed, _counts(state, contract, period, parts, len(refusals)))
-    raise refusals[-1] if refusals else _nothing_delivered(house, dataset, period)
+    state = _write(house, table, dataset, contract, period, parts, run)
+    changed = before is None or before.content_id != state.content_id
+    return Made("raw", contract, table, state, changed, _counts(state, contract, period, parts))
 
 
-class _PartRefused(Exception):  # control flow between two functions of this module, never shown
-    """The delivery that cannot be read, and why."""
-
-    def __init__(self, part: Delivery, refusal: DeliveryRefused) -> None:
-        super().__init__(refusal.reason)
-        self.part, self.refusal = part, refusal
-
-
-class _NeedsNewStart(Exception):  # as above
+class _NeedsNewStart(Exception):  # control flow between two functions of this module, never shown
     """The fast reader turned out not to fit a delivery of which it had given rows already."""
 
     def __init__(self, unit: str) -> None:
@@ -116,6 +91,8 @@ class _Reading:
     Attributes:
         matches: how the header line of each unit's file fits, as far as it was read.
         rows: number of rows of each unit's file, as far as it was read.
+        first_rows: the number in the table that the first row of each unit's file has, or would have.
+        last_row: the highest number that was given.
         strictly: units whose file only the strict reader can be trusted with.
     """
 
@@ -125,40 +102,40 @@ class _Reading:
     parts: Sequence[Delivery]
     matches: dict[str, HeaderMatch] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    first_rows: dict[str, int] = field(default_factory=dict)
+    last_row: int = 0
     strictly: set[str] = field(default_factory=set)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """All rows in the order of the units; the small batches of several units come together."""
-        self.rows = {}
+        self.rows, self.first_rows, self.last_row = dict.fromkeys((part.reporting_unit for part in self.parts), 0), {}, 0
         found = (batch for part in self.parts for batch in self._of(part))
         return found if len(self.parts) == 1 else _gathered(found, BATCH_ROWS)
 
     def trace(self) -> dict[str, dict[str, object]]:
-        """For each unit what leads from a row of the table to a line of its file."""
-        trace: dict[str, dict[str, object]] = {}
-        first = 1
-        for part in self.parts:
-            rows = self.rows[part.reporting_unit]
-            trace[part.reporting_unit] = {"rows": rows, "sha256": part.sha256, "sequence": part.sequence, "first_row": first}
-            first += rows
-        return trace
+        """For each unit what leads from a row of the table to a row of its file."""
+        return {
+            part.reporting_unit: {
+                "rows": self.rows[part.reporting_unit],
+                "sha256": part.sha256,
+                "sequence": part.sequence,
+                "first_row": self.first_rows[part.reporting_unit],
+            }
+            for part in self.parts
+        }
 
     def _of(self, part: Delivery) -> Iterator[pl.DataFrame]:
-        unit, form = part.reporting_unit, Form("csv", "utf-8", self.dataset.file.separator)
-        before, height = sum(self.rows.values()), 0
-        try:
-            match = self.matches[unit] = self.house.landing.headers(part, self.contract, form)
-            names = [name for name in match.names if name is not None]
-            for batch in self._read(self.house.landing.path(part), form, names, unit):
-                height += batch.height
-                yield batch.with_columns(pl.col(ROW) + before) if before else batch
-            # a unit in which nothing happened says so; a file that lost its rows does not
-            if height == 0 and (part.declared_rows or not unit):
-                fix = "Send the file with its rows; a month without any is for the Statistics Centre to declare."
-                raise DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)
-        except DeliveryRefused as refusal:
-            raise _PartRefused(part, refusal) from None
-        self.rows[unit] = height
+        unit, before = part.reporting_unit, self.last_row
+        form = self.house.landing.form(part)
+        match = self.matches[unit] = self.house.landing.headers(part, self.contract, form)
+        names = [name for name in match.names if name is not None]
+        self.first_rows[unit] = before + 1
+        for batch in self._read(self.house.landing.path(part), form, names, unit):
+            numbered = batch.with_columns(pl.col(ROW) + before) if before else batch
+            self.rows[unit] += batch.height
+            # numbers are those of the file, which may have gaps where a program marked rows as deleted
+            self.last_row = numbered[ROW][-1] if batch.height else self.last_row
+            yield numbered
 
     def _read(self, path: Path, form: Form, names: Sequence[str], unit: str) -> Iterator[pl.DataFrame]:
         begun = False
@@ -186,17 +163,11 @@ def _gathered(batches: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFra
         yield pl.concat(waiting)
 
 
-def _counts(state: PartitionState, contract: Contract, period: Period, parts: Sequence[Delivery], refused: int) -> dict[str, int]:
+def _counts(state: PartitionState, contract: Contract, period: Period, parts: Sequence[Delivery]) -> dict[str, int]:
     counts = {"rows": state.rows, "declared_rows": sum(part.declared_rows or 0 for part in parts)}
     if contract.reporting_units is None:
         return {**counts, "sequence": parts[0].sequence}
-    return {**counts, "reporting_units": len(parts), "reporting_units_due": len(contract.units(period)), "parts_refused": refused}
-
-
-def _placed(refused: _PartRefused, dataset: Dataset, period: Period) -> DeliveryRefused:
-    refusal, unit = refused.refusal, refused.part.reporting_unit
-    where = f"{dataset.key} {period}" + (f", unit {unit}" if unit else "")
-    return DeliveryRefused(refusal.reason, refusal.what, where=where, next_step=refusal.next_step)
+    return {**counts, "reporting_units": len(parts), "reporting_units_due": len(contract.units(period))}
 
 
 def _nothing_delivered(house: House, dataset: Dataset, period: Period) -> MdlakeError:
@@ -206,6 +177,6 @@ def _nothing_delivered(house: House, dataset: Dataset, period: Period) -> Mdlake
     return MdlakeError(
         f"no accepted delivery of this period{refused}",
         where=f"{dataset.key} {period}",
-        next_step=f"{organization.label.en} sends its file and descriptor to {house.home.landing / dataset.organization}; "
-        "then materialize raw again.",
+        next_step=f"{organization.label.en} sends its package to {house.home.landing / dataset.organization}; "
+        "when it is taken in, materialize raw again.",
     )

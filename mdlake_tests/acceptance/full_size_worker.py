@@ -23,6 +23,7 @@ from mdlake.steps import (
     House,
     Made,
     Run,
+    SyntheticProducers,
     judge,
     make_pseudonymized,
     make_published,
@@ -30,6 +31,7 @@ from mdlake.steps import (
     make_standardized,
     open_house,
     prepare,
+    receive_packages,
 )
 
 __all__ = ["main"]
@@ -42,16 +44,41 @@ _MAKERS: dict[str, Callable[[House, Dataset, Period, Run], Made]] = {
 }
 
 
-def main(partitions: list[str]) -> None:
-    """Take each partition, written `organization/dataset:period` or with `:layer` as the last one to make, on its way."""
+def main(outgoing: Path, partitions: list[str]) -> None:
+    """Send and take in what lies in a folder, then take each partition on its way.
+
+    Args:
+        partitions: written `organization/dataset:period`, or with `:layer` as the last one to make.
+    """
     home = Home.from_environment(os.environ)
     prepare(home, _now())
     rehearse(open_house(home, "research", _now).register, _now())
+    _receive(home, outgoing)
     for text in partitions:
         key, _, rest = text.partition(":")
         period, _, last = rest.partition(":")
         for layer in LAYERS[: LAYERS.index(last or "published") + 1]:
             _take(home, key, Period.parse(period), layer)
+
+
+def _receive(home: Home, outgoing: Path) -> None:
+    house = open_house(home, "secure", _now)
+    with _measured() as packing:
+        producers = SyntheticProducers(house)
+        for descriptor in sorted(outgoing.glob("*.json")):
+            producers.send(descriptor)
+    with _measured() as opening:
+        received = receive_packages(house)
+    figures = {
+        "dataset": "packages",
+        "period": "",
+        "layer": "landing",
+        "rows": sum(one.delivery.declared_rows or 0 for one in received),
+        "outcome": "refused" if any(one.refusal for one in received) else "passed",
+        "make": packing,
+        "judge": opening,
+    }
+    print(json.dumps(figures), flush=True)
 
 
 def _take(home: Home, key: str, period: Period, layer: str) -> None:
@@ -93,4 +120,4 @@ def _now() -> datetime:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -34,7 +34,7 @@ import mdlake.cli
 from mdlake.config import LAYERS, Home
 from mdlake.governance import rehearse
 from mdlake.lake import PARTITION_COLUMN, Table, content_id
-from mdlake.steps import House, maintain, open_house, prepare
+from mdlake.steps import House, SyntheticProducers, maintain, open_house, prepare, receive_packages
 from mdlake.synthetic import Ministry
 
 CONFIG = Path(__file__).resolve().parents[2] / "assets_config"
@@ -176,7 +176,11 @@ def _make_template(folder: Path) -> None:
     shutil.copy(Path(mdlake.cli.__file__).with_name("dagster.yaml"), home.dagster)
     (home.root / "tmp").mkdir()
     ministry = Ministry(persons=PERSONS, workplaces=WORKPLACES, seed=11)
-    ministry.deliver(DATASET, MONTH, home.landing / DATASET.split("/", maxsplit=1)[0], truth=False)
+    file = ministry.deliver(DATASET, MONTH, home.keys / "outgoing", truth=False)
+    secure = open_house(home, "secure", lambda: datetime.now(UTC))
+    SyntheticProducers(secure).send(file.descriptor_path)
+    assert receive_packages(secure)[0].refusal is None
+    shutil.rmtree(home.keys / "outgoing")
 
 
 @contextmanager
@@ -232,7 +236,8 @@ def _require_one_place_per_delivered_file(world: World) -> None:
     landing = world.home.landing / delivery.organization
     data = landing / delivery.file_name
     found = {path for path in landing.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert found == {data, data.with_suffix(".json")}
+    (package,) = data.parent.glob("*.tar.age")
+    assert found == {data, data.with_suffix(".json"), package, package.with_name(f"{package.name}.sig")}
     assert hashlib.sha256(data.read_bytes()).hexdigest() == delivery.sha256
 
 

@@ -55,11 +55,11 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_ten_million_rows_pass_all_layers_and_checks_in_less_than_four_gigabytes(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    landing = str(Path(environment["MDLAKE_HOME"], "landing", "sso"))
+    outgoing = str(Path(environment["MDLAKE_HOME"], "outgoing"))
     orders = [f"{PLACES}:{BEFORE}", f"{LIST}:{BEFORE}", f"{LIST}:{MONTH}"]
-    *_, delivered = printed(environment, "-c", SYNTHESIZE, landing, str(ROWS), str(WORKPLACES), *orders)
+    *_, delivered = printed(environment, "-c", SYNTHESIZE, outgoing, str(ROWS), str(WORKPLACES), *orders)
     ways = [f"{PLACES}:{BEFORE}:standardized", f"{LIST}:{BEFORE}:standardized", f"{LIST}:{MONTH}"]
-    figures = [json.loads(line) for line in printed(environment, str(WORKER), *ways)]
+    figures = [json.loads(line) for line in printed(environment, str(WORKER), outgoing, *ways)]
     with capsys.disabled():
         tell(figures)
     month = {figure["layer"]: figure for figure in figures if (figure["dataset"], figure["period"]) == (LIST, MONTH)}

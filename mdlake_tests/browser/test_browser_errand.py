@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MONTHS
+from conftest import MONTHS, desk, send_all
 from dagster_pages import ENDED, Pages, Records, Server, running_chromium, running_server
 
 import mdlake.cli
@@ -40,13 +40,14 @@ NEXT = f"Next: when the new delivery has landed, materialize raw to published of
 
 
 @pytest.fixture
-def landed(home: Home) -> Ministry:
+def landed(live: House) -> Ministry:
     """Three months of both datasets have landed; in one of them every fifth national code has a wrong check digit."""
     ministry = Ministry(persons=1500, workplaces=150)
     for month in MONTHS:
         for dataset in (LIST, PLACES):
             defects = {"wrong_check_digit": 0.2} if (dataset, month) == (LIST, REFUSED) else None
-            ministry.deliver(dataset, month, home.landing / "sso", defects=defects)
+            ministry.deliver(dataset, month, desk(live), defects=defects)
+    send_all(live)
     return ministry
 
 
@@ -118,7 +119,8 @@ def test_three_months_are_backfilled_one_is_refused_its_next_step_is_followed_an
     published = live.table("published", dataset, dataset.contract(period))
     assert not published.exists() or published.state(REFUSED) is None
 
-    landed.deliver(LIST, REFUSED, live.home.landing / "sso", sequence=2)
+    landed.deliver(LIST, REFUSED, desk(live), sequence=2)
+    send_all(live)
     launch_the_corrected_month(pages)
     for month in MONTHS:
         records.wait_for(LIST, month, "research", "SUCCESS")

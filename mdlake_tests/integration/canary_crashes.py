@@ -16,7 +16,7 @@ from mdlake.config import Dataset, Home
 from mdlake.pipeline import assets, checks
 from mdlake.pipeline.local_runs import LocalRuns
 from mdlake.standard import Period
-from mdlake.steps import House, Judgement, Made, Run, open_house
+from mdlake.steps import House, Judgement, Made, Run, open_house, receive_packages
 
 __all__ = ["main"]
 
@@ -36,7 +36,9 @@ def main(key: str, month: str, code: str, name: str) -> None:
         raise KeyError(code, name)
 
     home = Home.from_environment(os.environ)
-    dataset = open_house(home, "secure", lambda: datetime.now(UTC)).configuration.dataset(key)
+    house = open_house(home, "secure", lambda: datetime.now(UTC))
+    receive_packages(house)
+    dataset = house.configuration.dataset(key)
     good_steps = assets._STEPS
     with LocalRuns(home) as runs:
         assets._STEPS = {**good_steps, "standardized": crash_in_a_layer}

@@ -22,6 +22,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import polars as pl
@@ -29,7 +30,7 @@ import pytest
 from leak_search import Needles, found_in_bytes, found_in_folder
 
 from mdlake.config import Home
-from mdlake.steps import open_house
+from mdlake.steps import SyntheticProducers, open_house
 from mdlake.synthetic import DeliveredFile, Ministry
 from mdlake.synthetic.page import Canary
 
@@ -155,7 +156,11 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
 ) -> None:
     home = Home.from_environment(environment)
     printed = [mdlake(environment, "init"), mdlake(environment, "decide", "rehearse")]
-    deliver(home.landing / "sso")
+    with TemporaryDirectory(dir=home.keys) as outgoing:
+        deliver(Path(outgoing))
+        producers = SyntheticProducers(open_house(home, "secure", lambda: datetime.now(UTC)))
+        for descriptor in sorted(Path(outgoing).glob("*.json")):
+            producers.send(descriptor)
     printed += [crash(environment, LIST, "1403-01")]
     commands = (
         "run",

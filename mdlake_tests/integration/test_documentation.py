@@ -22,17 +22,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import sent
 from written_pages import PAGES
 
 from mdlake.cli import cli
 from mdlake.config import Home, load_configuration
-from mdlake.exchange import Landing
 from mdlake.governance import namespace
 from mdlake.governance.signatures import check_signatures
-from mdlake.ledger import Ledger
 from mdlake.principles import RULES
 from mdlake.standard.identifiers import FAULTS
-from mdlake.steps import house_of, prepare
+from mdlake.steps import House, house_of
 from mdlake.synthetic import Ministry
 
 pytestmark = pytest.mark.xdist_group("documentation")
@@ -211,22 +210,18 @@ def test_every_article_and_note_of_the_circular_has_its_row() -> None:
     assert {"1 and note", "5, note", "6, note", "7, note", "13 and note"} <= set(rows)
 
 
-def test_the_descriptor_of_the_producer_is_accepted_by_the_intake(tmp_path: Path) -> None:
+def test_the_descriptor_of_the_producer_is_accepted_by_the_intake(secure: House, tmp_path: Path) -> None:
     (example,) = (block for block in blocks(ROOT / "docs/producer.md") if block.mark == "descriptor")
     descriptor = json.loads(example.text)
-    home = Home.from_environment({"MDLAKE_HOME": str(tmp_path), "MDLAKE_CONFIG": str(CONFIG)})
-    prepare(home, datetime(2024, 6, 1, tzinfo=UTC))
     said, resource = descriptor["mdlake"], descriptor["resources"][0]
-    folder = home.landing / said["organization"]
     key = f"{said['organization']}/{said['dataset']}"
     written = Ministry(persons=1000, workplaces=50, seed=7).deliver(key, said["period"], tmp_path / "written")
-    folder.mkdir(mode=0o700)
-    data = written.csv_path.rename(folder / resource["path"])
-    resource["bytes"] = data.stat().st_size
-    resource["hash"] = f"sha256:{hashlib.sha256(data.read_bytes()).hexdigest()}"
-    (folder / f"{descriptor['name']}.json").write_text(json.dumps(descriptor), encoding="utf-8")
-    landing = Landing(home.landing, load_configuration(CONFIG, RULES), Ledger(home.ledger_url))
-    (received,) = landing.take_in(said["organization"], datetime(2024, 6, 1, tzinfo=UTC))
+    data = written.csv_path.rename(tmp_path / resource["path"])
+    resource |= {"bytes": data.stat().st_size, "hash": f"sha256:{hashlib.sha256(data.read_bytes()).hexdigest()}"}
+    said["declared_rows"] = written.rows
+    described = tmp_path / f"{descriptor['name']}.json"
+    described.write_text(json.dumps(descriptor), encoding="utf-8")
+    received = sent(secure, described)
     assert received.refusal is None
     assert received.delivery.state == "accepted"
 

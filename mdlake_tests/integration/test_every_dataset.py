@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import MAKERS, Clock, Install
+from conftest import MAKERS, Clock, Install, desk
 from planted_defects import CAUGHT, Caught, leaving
 
 from mdlake.config import Dataset
@@ -39,9 +39,8 @@ class Installation:
     def deliver(self, key: str, period: str, rate: float | None) -> list[DeliveredFile]:
         """All files that a dataset owes for a period, with each class of defects at a rate (None: the usual ones)."""
         defects = None if rate is None else dict.fromkeys(self.ministry.defect_rates(key), rate)
-        folder = self.secure.home.landing / key.partition("/")[0]
         return [
-            self.ministry.deliver(key, own, folder, defects=defects, reporting_unit=unit)
+            self.ministry.deliver(key, own, desk(self.secure), defects=defects, reporting_unit=unit)
             for own, unit in self.ministry.due(key, period)
         ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import decide_all
+from conftest import decide_all, sent
 from deltalake import DeltaTable
 
 from mdlake.config import Home
@@ -73,10 +73,11 @@ def test_a_month_goes_the_whole_way_over_an_object_store(tmp_path: Path, store: 
     home = Home.from_environment({"MDLAKE_HOME": str(tmp_path / "home"), **places})
     now = datetime(2024, 5, 1, tzinfo=UTC)
     prepare(home, now)
-    Ministry(persons=1_000, workplaces=120, seed=3).deliver(_DATASET, _PERIOD.key, home.landing / "sso")
+    Ministry(persons=1_000, workplaces=120, seed=3).deliver(_DATASET, _PERIOD.key, tmp_path / "out")
     secure, research = (open_house(home, room, lambda: now) for room in ("secure", "research"))  # type: ignore[arg-type]
     dataset, run = secure.configuration.dataset(_DATASET), Run("object-store")
     decide_all(research, now)
+    assert sent(secure, *(tmp_path / "out").glob("*.json")).refusal is None
     for _ in range(2):
         for layer, make in (("raw", make_raw), ("standardized", make_standardized), ("pseudonymized", make_pseudonymized)):
             make(secure, dataset, _PERIOD, run)

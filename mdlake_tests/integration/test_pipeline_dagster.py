@@ -360,7 +360,7 @@ def test_a_month_that_was_published_and_came_again_refused_is_not_published_by_h
 
 
 def test_a_warning_is_shown_and_blocks_nothing(
-    launch: Launch, instance: dg.DagsterInstance, home: Home, land: Land, ministry: Ministry, tmp_path: Path
+    launch: Launch, instance: dg.DagsterInstance, secure: House, ministry: Ministry, tmp_path: Path
 ) -> None:
     from test_bad_input import Parcel
 
@@ -368,8 +368,7 @@ def test_a_warning_is_shown_and_blocks_nothing(
     parcel = Parcel(file.csv_path.read_bytes(), json.loads(file.descriptor_path.read_text(encoding="utf-8")))
     header, *rows = parcel.table()
     parcel.write([[cell.replace("کد ملی", "شماره ملی") for cell in header], *rows])
-    (home.landing / "sso").mkdir(mode=0o700)
-    parcel.send(home.landing / "sso")
+    assert parcel.send(secure)[1].refusal is None
     assert launch("secure", LIST, MONTH).success
     assert launch("research", LIST, MONTH).success
     (warned,) = [e for e in _evaluations(instance) if not e.passed]

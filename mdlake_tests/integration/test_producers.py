@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from conftest import CONFIG
+from conftest import CONFIG, desk
 
 from mdlake.cli import cli
 from mdlake.layers import ROW
@@ -32,10 +32,6 @@ def producers() -> Ministry:
     return Ministry(persons=10_000, workplaces=300, seed=7)
 
 
-def landing_of(house: House, key: str) -> Path:
-    return house.home.landing / key.partition("/")[0]
-
-
 def rows(house: House, layer: str, key: str, period: str = MONTH) -> pl.DataFrame:
     dataset = house.configuration.dataset(key)
     return house.table(layer, dataset, dataset.contract(Period.parse(period))).scan(period).collect()
@@ -53,7 +49,7 @@ def test_a_survivor_links_to_the_deceased_by_the_pseudonym_that_the_deceased_had
 ) -> None:
     none = dict.fromkeys(producers.defect_rates(PENSIONERS), 0.0)
     for month in ("1399-12", MONTH):
-        producers.deliver(PENSIONERS, month, landing_of(secure, PENSIONERS), defects=none)
+        producers.deliver(PENSIONERS, month, desk(secure), defects=none)
         assert set(walk(PENSIONERS, month).values()) <= PASSED
     now, earlier = rows(secure, "published", PENSIONERS), rows(secure, "published", PENSIONERS, "1399-12")
     survivors = now.filter(pension_kind="3")
@@ -68,7 +64,7 @@ def test_members_link_to_their_cooperative_but_for_those_that_the_register_refus
     producers: Ministry, secure: House, research: House, walk: Walk
 ) -> None:
     for key in (COOPERATIVES, MEMBERS):
-        producers.deliver(key, QUARTER, landing_of(secure, key))
+        producers.deliver(key, QUARTER, desk(secure))
         assert set(walk(key, QUARTER).values()) <= PASSED
     known, members = (rows(research, "published", key, QUARTER) for key in (COOPERATIVES, MEMBERS))
     linked = members["legal_id_pseudonym"].is_in(known["legal_id_pseudonym"].implode()).mean()
@@ -78,7 +74,7 @@ def test_members_link_to_their_cooperative_but_for_those_that_the_register_refus
 
 
 def test_a_cooperative_without_its_managing_director_is_found(producers: Ministry, secure: House, walk: Walk) -> None:
-    producers.deliver(MEMBERS, QUARTER, landing_of(secure, MEMBERS), defects={"missing_national_code": 0.3})
+    producers.deliver(MEMBERS, QUARTER, desk(secure), defects={"missing_national_code": 0.3})
     assert walk(MEMBERS, QUARTER)["standardized"] == "refused"
     assert 0.1 < result(secure, MEMBERS, "compositions", QUARTER)["share"] < 0.5
 
@@ -87,7 +83,7 @@ def test_a_disability_without_severity_is_found_and_no_disability_needs_none(
     producers: Ministry, secure: House, walk: Walk
 ) -> None:
     rates = dict.fromkeys(producers.defect_rates(CLIENTS), 0.0) | {"missing_severity": 0.3}
-    producers.deliver(CLIENTS, MONTH, landing_of(secure, CLIENTS), defects=rates)
+    producers.deliver(CLIENTS, MONTH, desk(secure), defects=rates)
     assert walk(CLIENTS, MONTH)["standardized"] == "refused"
     without = rows(secure, "standardized", CLIENTS).filter(pl.col("disability_severity").is_null())
     counts = dict(without["disability_kind"].value_counts().iter_rows())
@@ -97,7 +93,7 @@ def test_a_disability_without_severity_is_found_and_no_disability_needs_none(
 
 def test_a_household_without_exactly_one_head_is_found(producers: Ministry, secure: House, walk: Walk) -> None:
     rates = dict.fromkeys(producers.defect_rates(SUPPORT), 0.0)
-    delivery = producers.deliver(SUPPORT, MONTH, landing_of(secure, SUPPORT), defects=rates | {"head_not_one": 0.03})
+    delivery = producers.deliver(SUPPORT, MONTH, desk(secure), defects=rates | {"head_not_one": 0.03})
     assert walk(SUPPORT, MONTH)["standardized"] == "refused"
     assert delivery.truth is not None
     harmed = delivery.truth.rows.filter(pl.col("harm").is_not_null())
@@ -117,5 +113,5 @@ def test_the_command_delivers_a_quarter_with_its_last_month_and_all_parts_of_a_m
     for periods, quarters, files in ((["1403-02"], 0, 31), (["1403-03"], 1, 62), (["1403-Q2"], 2, 62)):
         answer = runner.invoke(cli, ["synthesize", *size, *periods], env=environment)
         assert answer.exit_code == 0, answer.output
-        assert len(list((tmp_path / "landing" / "provincial").glob("*.csv"))) == files
-        assert len(list((tmp_path / "landing" / "cooperatives").glob("cooperatives-cooperatives-*.csv"))) == quarters
+        assert len(list((tmp_path / "landing" / "provincial").glob("*.tar.age"))) == files
+        assert len(list((tmp_path / "landing" / "cooperatives").glob("cooperatives-cooperatives-*.tar.age"))) == quarters

@@ -21,22 +21,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import decide_all
+from conftest import MAKERS, decide_all, desk
 from persiantools.jdatetime import JalaliDate
 
 from mdlake.config import Home
 from mdlake.standard import Period
-from mdlake.steps import House, Run, judge, make_pseudonymized, make_published, make_raw, make_standardized, open_house, prepare
+from mdlake.steps import House, Run, judge, open_house, prepare
 
 TESTS = Path(__file__).resolve().parents[1]
 SHIPPED, OWN = TESTS.parent / "assets_config", TESTS / "public_data"
 FLIGHTS, PLANES = "nyc_airports/flights", "nyc_airports/planes"
-MAKERS = {
-    "raw": make_raw,
-    "standardized": make_standardized,
-    "pseudonymized": make_pseudonymized,
-    "published": make_published,
-}
 
 
 def package_data(name: str) -> Path:
@@ -79,8 +73,7 @@ def houses(tmp_path: Path, clock: Callable[[], object]) -> Mapping[str, House]:
 def deliver(house: House, key: str, period: str, text: str) -> None:
     """What an exporter of the file would send: the text as it is, and a descriptor."""
     organization, dataset = key.split("/")
-    folder = house.home.landing / organization
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = desk(house)
     name, data = f"{organization}-{dataset}-{period}-1", text.encode()
     (folder / f"{name}.csv").write_bytes(data)
     descriptor = {

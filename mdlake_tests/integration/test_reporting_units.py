@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,24 @@ from conftest import CONFIG, Clock
 
 from mdlake.cli import cli
 from mdlake.config import Home
-from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange import Form, NeedsStrictReading
+from mdlake.errors import MdlakeError
+from mdlake.exchange import Form, NeedsStrictReading, Received
 from mdlake.lake import PartitionState
 from mdlake.layers import ROW
 from mdlake.standard import Period
-from mdlake.steps import House, Run, due_partitions, judge, make_raw, open_house, partition_statuses, prepare, raw
+from mdlake.steps import (
+    House,
+    Run,
+    SyntheticProducers,
+    due_partitions,
+    judge,
+    make_raw,
+    open_house,
+    partition_statuses,
+    prepare,
+    raw,
+    receive_packages,
+)
 from mdlake.synthetic import DeliveredFile, Ministry
 
 DISPUTES, MONTH = "provincial/labour_disputes", "1403-02"
@@ -45,12 +56,12 @@ def parts(offices: Ministry, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return {unit: offices.deliver(DISPUTES, MONTH, folder, reporting_unit=unit, defects={}) for unit in units}
 
 
-def send(home: Home, *files: DeliveredFile) -> None:
-    folder = home.landing / "provincial"
-    folder.mkdir(mode=0o700, exist_ok=True)
+def send(house: House, *files: DeliveredFile) -> tuple[Received, ...]:
+    """Have the parts sent and taken in; the answers."""
+    producers = SyntheticProducers(house)
     for file in files:
-        shutil.copy(file.csv_path, folder)
-        shutil.copy(file.descriptor_path, folder)
+        producers.send(file.descriptor_path)
+    return receive_packages(house)
 
 
 def changed(file: DeliveredFile, folder: Path, change: Callable[[list[str]], Sequence[str]], **said: Any) -> DeliveredFile:
@@ -89,7 +100,7 @@ def busiest(parts: Parts) -> str:
 
 
 def test_all_parts_are_one_table_of_which_each_row_leads_to_the_line_of_its_file(secure: House, parts: Parts) -> None:
-    send(secure.home, *parts.values())
+    send(secure, *parts.values())
     state = made_raw(secure)
     assert state.rows == sum(part.rows for part in parts.values()) == state.details["declared_rows"] > 0
     assert any(part.rows == 0 for part in parts.values()), "a province without events is among them"
@@ -121,9 +132,8 @@ def test_the_same_parts_in_whatever_order_and_runs_they_arrive_are_the_same_cont
         house = open_house(home, "secure", clock)
         order = random.Random(number).sample(sorted(parts), len(parts))
         half = len(order) // 2 if number else len(order)
-        send(home, *(parts[unit] for unit in order[:half]))
-        house.landing.take_in("provincial", clock())
-        send(home, *(parts[unit] for unit in order[half:]))
+        send(house, *(parts[unit] for unit in order[:half]))
+        send(house, *(parts[unit] for unit in order[half:]))
         contents.add(made_raw(house).content_id)
     assert len(contents) == 1
 
@@ -131,7 +141,7 @@ def test_the_same_parts_in_whatever_order_and_runs_they_arrive_are_the_same_cont
 def test_a_file_that_the_fast_reader_gives_up_half_way_is_read_anew_with_the_strict_one(
     secure: House, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send(secure.home, *parts.values())
+    send(secure, *parts.values())
     expected = made_raw(secure)
     read, begun = raw.read_rows, []
 
@@ -151,7 +161,7 @@ def test_a_file_that_the_fast_reader_gives_up_half_way_is_read_anew_with_the_str
 
 def test_missing_units_are_named_and_the_month_goes_on_with_a_warning_until_they_come(secure: House, parts: Parts) -> None:
     late = ("05", busiest(parts))
-    send(secure.home, *(part for unit, part in parts.items() if unit not in late))
+    send(secure, *(part for unit, part in parts.items() if unit not in late))
     state = made_raw(secure)
     result = judged(secure)
     assert (result["passed"], result["severity"], result["checked"], result["failed"]) == (False, "warn", 31, 2)
@@ -159,7 +169,7 @@ def test_missing_units_are_named_and_the_month_goes_on_with_a_warning_until_they
     assert result["share"] == pytest.approx(2 / 31, abs=1e-6)
     (status,) = partition_statuses(secure, [secure.configuration.dataset(DISPUTES)])
     assert (status.units, status.units_missing) == ((29, 31), tuple(sorted(late)))
-    send(secure.home, *(parts[unit] for unit in late))
+    send(secure, *(parts[unit] for unit in late))
     assert made_raw(secure).content_id != state.content_id
     assert judged(secure)["passed"]
     (status,) = partition_statuses(secure, [secure.configuration.dataset(DISPUTES)])
@@ -167,9 +177,9 @@ def test_missing_units_are_named_and_the_month_goes_on_with_a_warning_until_they
 
 
 def test_a_corrected_part_replaces_its_own_part_alone(secure: House, parts: Parts, tmp_path: Path) -> None:
-    send(secure.home, *parts.values())
+    send(secure, *parts.values())
     before, unit = made_raw(secure), busiest(parts)
-    send(secure.home, changed(parts[unit], tmp_path / "out", lambda lines: lines[:-1], sequence=2))
+    send(secure, changed(parts[unit], tmp_path / "out", lambda lines: lines[:-1], sequence=2))
     after = made_raw(secure)
     assert after.rows == before.rows - 1
     assert after.details["declared_rows"] == before.details["declared_rows"] - 1
@@ -182,10 +192,10 @@ def test_a_part_that_cannot_be_read_leaves_the_others_and_its_own_earlier_one(
     secure: House, parts: Parts, tmp_path: Path
 ) -> None:
     unit = busiest(parts)
-    send(secure.home, *parts.values())
+    send(secure, *parts.values())
     before = made_raw(secure)
     bad = changed(parts[unit], tmp_path / "out", lambda lines: [lines[0], '"' + lines[1], *lines[2:]], sequence=2)
-    send(secure.home, bad)
+    send(secure, bad)
     assert made_raw(secure).content_id == before.content_id
     refused = [d for d in secure.ledger.deliveries("provincial") if d.state == "refused"]
     assert [(d.reporting_unit, d.sequence, d.reason) for d in refused] == [(unit, 2, "unreadable_file")]
@@ -198,24 +208,27 @@ def test_a_file_that_lost_its_rows_is_refused_and_one_that_declares_none_is_not(
     secure: House, parts: Parts, tmp_path: Path
 ) -> None:
     lost = busiest(parts)
-    send(secure.home, *(part for unit, part in parts.items() if unit != lost))
-    send(secure.home, changed(parts[lost], tmp_path / "out", lambda lines: lines[:1], declared_rows=3))
+    send(secure, *(part for unit, part in parts.items() if unit != lost))
+    send(secure, changed(parts[lost], tmp_path / "out", lambda lines: lines[:1], declared_rows=3))
     state = made_raw(secure)
     assert state.details["parts"].keys() == parts.keys() - {lost}
     (refused,) = [d for d in secure.ledger.deliveries("provincial") if d.state == "refused"]
     assert (refused.reporting_unit, refused.reason) == (lost, "empty_file")
 
 
-def test_a_month_of_which_every_part_is_refused_is_refused(secure: House, parts: Parts, tmp_path: Path) -> None:
+def test_a_month_of_which_every_part_is_refused_has_nothing_to_be_made_of(secure: House, parts: Parts, tmp_path: Path) -> None:
     lost = busiest(parts)
-    send(secure.home, changed(parts[lost], tmp_path / "out", lambda lines: lines[:1], declared_rows=3))
-    with pytest.raises(DeliveryRefused, match=f"unit {lost}") as caught:
+    (received,) = send(secure, changed(parts[lost], tmp_path / "out", lambda lines: lines[:1], declared_rows=3))
+    assert received.refusal is not None
+    assert received.refusal.reason == "empty_file"
+    with pytest.raises(
+        MdlakeError, match=f"no accepted delivery of this period; 1 were refused, the last one because: .* unit {lost}"
+    ):
         made_raw(secure)
-    assert caught.value.reason == "empty_file"
 
 
 def test_parts_without_any_row_make_no_partition(secure: House, parts: Parts) -> None:
-    send(secure.home, *(part for part in parts.values() if part.rows == 0))
+    send(secure, *(part for part in parts.values() if part.rows == 0))
     with pytest.raises(MdlakeError, match="no reporting unit sent a row"):
         made_raw(secure)
 
@@ -231,22 +244,17 @@ def test_parts_without_any_row_make_no_partition(secure: House, parts: Parts) ->
 def test_a_part_of_nobody_is_refused(
     unit: str | None, reason: str, words: str, secure: House, parts: Parts, tmp_path: Path
 ) -> None:
-    send(secure.home, changed(parts["05"], tmp_path / "out", lambda lines: lines, reporting_unit=unit))
-    (received,) = secure.landing.take_in("provincial", secure.now())
+    (received,) = send(secure, changed(parts["05"], tmp_path / "out", lambda lines: lines, reporting_unit=unit))
     assert received.refusal is not None
     assert received.refusal.reason == reason
     assert words in str(received.refusal)
-    assert "mdlake.reporting_unit" in received.refusal.next_step
+    assert "mdlake.reporting_unit" in str(received.refusal)
 
 
 def test_a_unit_where_the_dataset_has_none_is_refused(secure: House, ministry: Ministry, tmp_path: Path) -> None:
     file = ministry.deliver("sso/workplaces", "1403-01", tmp_path / "whole")
     strange = changed(file, tmp_path / "out", lambda lines: lines, reporting_unit="05")
-    folder = secure.home.landing / "sso"
-    folder.mkdir(mode=0o700)
-    shutil.copy(strange.csv_path, folder)
-    shutil.copy(strange.descriptor_path, folder)
-    (received,) = secure.landing.take_in("sso", secure.now())
+    (received,) = send(secure, strange)
     assert received.refusal is not None
     assert received.refusal.reason == "unexpected_reporting_unit"
 
@@ -254,26 +262,23 @@ def test_a_unit_where_the_dataset_has_none_is_refused(secure: House, ministry: M
 def test_equal_files_of_two_units_are_two_deliveries(secure: House, parts: Parts) -> None:
     empty = [part for part in parts.values() if part.rows == 0][:2]
     assert empty[0].csv_path.read_bytes() == empty[1].csv_path.read_bytes()
-    send(secure.home, *empty)
-    taken = secure.landing.take_in("provincial", secure.now())
+    taken = send(secure, *empty)
     assert len({received.delivery.delivery_id for received in taken}) == 2
 
 
 def test_a_part_that_arrives_makes_its_month_due_again(secure: House, parts: Parts, walk: Callable[..., dict[str, str]]) -> None:
     last = busiest(parts)
-    send(secure.home, *(part for unit, part in parts.items() if unit != last))
+    send(secure, *(part for unit, part in parts.items() if unit != last))
     assert "refused" not in walk(DISPUTES, MONTH).values()
     assert due_partitions(secure) == ()
-    send(secure.home, parts[last])
-    secure.landing.take_in("provincial", secure.now())
+    send(secure, parts[last])
     assert [(dataset.key, period.key) for dataset, period in due_partitions(secure)] == [(DISPUTES, MONTH)]
 
 
 def test_the_command_tells_how_many_units_came(secure: House, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in secure.home.environment().items():
         monkeypatch.setenv(name, value)
-    send(secure.home, *(part for unit, part in parts.items() if unit not in ("05", "17")))
-    secure.landing.take_in("provincial", secure.now())
+    send(secure, *(part for unit, part in parts.items() if unit not in ("05", "17")))
     said = CliRunner().invoke(cli, ["status", DISPUTES, MONTH])
     assert said.exit_code == 0, said.output
     assert f"{DISPUTES} {MONTH}: 29 of 31 units; missing: 05, 17" in said.output

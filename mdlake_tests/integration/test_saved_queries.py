@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from conftest import CONFIG, MAKERS, Clock, Install
+from conftest import CONFIG, MAKERS, Clock, Install, desk
 from rich.console import Console
 from rich.table import Table as Shown
 
@@ -127,7 +127,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Asking
     ministry = Ministry(persons=PERSONS, workplaces=WORKPLACES, seed=SEED)
     delivered = {}
     for key, name in sorted(needed(secure), key=lambda pair: (pair[1], pair[0])):
-        delivered[key, name] = ministry.deliver(key, name, home.landing / key.partition("/")[0])
+        delivered[key, name] = ministry.deliver(key, name, desk(secure))
         dataset, period = secure.configuration.dataset(key), Period.parse(name)
         for layer, make in MAKERS.items():
             house = research if layer == "published" else secure

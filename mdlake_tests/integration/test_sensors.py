@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from conftest import sent
+from dagster._core.events import StepFailureData
+from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
@@ -25,7 +27,7 @@ from mdlake.pipeline import build_definitions
 from mdlake.pipeline.naming import PARTITION_TAG, asset_key, partition_tag
 from mdlake.seals import load_signing_key, read_recipients
 from mdlake.standard import Period
-from mdlake.steps import RECIPIENTS, House, Room, Run, make_raw, month_standing
+from mdlake.steps import RECIPIENTS, House, Room, month_standing
 from mdlake.synthetic import DeliveredFile, Ministry
 
 DISPUTES, PLACES, LIST, REGISTER = (
@@ -134,14 +136,11 @@ def parts(offices: Ministry, tmp_path_factory: pytest.TempPathFactory) -> Mappin
 
 
 @pytest.fixture
-def send(secure: House) -> Callable[[DeliveredFile], None]:
-    """Lets the two files of a delivery arrive."""
+def send(houses: Mapping[Room, House]) -> Callable[[DeliveredFile], None]:
+    """Lets a delivery arrive: its producer sends the package, and the intake answers."""
 
     def send(file: DeliveredFile) -> None:
-        folder = secure.home.landing / file.csv_path.name.partition("-")[0]
-        folder.mkdir(mode=0o700, exist_ok=True)
-        shutil.copy(file.csv_path, folder)
-        shutil.copy(file.descriptor_path, folder)
+        assert sent(houses["secure"], file.descriptor_path).refusal is None
 
     return send
 
@@ -252,29 +251,7 @@ def test_a_month_and_a_quarter_are_each_asked_for_under_their_own_key(
     assert secure_location.tick(LANDING) == []
 
 
-def test_a_file_that_is_still_being_written_is_waited_for(
-    secure_location: Location, offices: Ministry, send: Send, now: Now, tmp_path: Path
-) -> None:
-    file = offices.deliver(PLACES, MONTH, tmp_path)
-    send(file)
-    landed = secure_location.house.home.landing / "sso" / file.csv_path.name
-    landed.write_bytes(file.csv_path.read_bytes()[:1000])
-    assert secure_location.tick(LANDING) == []
-    landed.unlink()
-    assert secure_location.tick(LANDING) == []
-    shutil.copy(file.csv_path, landed)
-    assert len(secure_location.tick(LANDING)) == 1
-    # one that never becomes complete is run in the end, so that its producer gets the refusal
-    landed.write_bytes(file.csv_path.read_bytes()[:1000])
-    now.moment = datetime.now(UTC) + 2 * SETTLING
-    (request,) = secure_location.tick(LANDING)
-    assert not secure_location.execute(request)
-    (refused,) = secure_location.house.ledger.deliveries("sso")
-    assert refused.reason == "hash_mismatch"
-    assert secure_location.tick(LANDING) == []
-
-
-def test_what_a_run_of_another_dataset_took_in_is_still_run_and_what_is_being_run_or_backfilled_is_left_alone(
+def test_what_is_being_run_or_backfilled_is_left_alone(
     secure_location: Location, offices: Ministry, send: Send, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     house = secure_location.house
@@ -282,11 +259,6 @@ def test_what_a_run_of_another_dataset_took_in_is_still_run_and_what_is_being_ru
         send(offices.deliver(key, MONTH, tmp_path))
     both = {("secure__sso__workplaces", MONTH), ("secure__sso__insured_contributions", MONTH)}
     assert asked(secure_location.tick(LANDING)) == both
-    keys = {request.run_key for request in secure_location.tick(LANDING)}
-    make_raw(house, house.configuration.dataset(PLACES), Period.parse(MONTH), Run("by hand"))
-    requests = secure_location.tick(LANDING)
-    assert asked(requests) == both
-    assert {request.run_key for request in requests} == keys, "taken in, it is the same delivery"
     for status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED):
         tags = partition_tag("sso", "insured_contributions", MONTH)
         run = create_run_for_test(instance, job_name="__ASSET_JOB", status=status, tags=tags, remote_job_origin=_ORIGIN)
@@ -318,24 +290,26 @@ def test_a_delivery_that_was_run_and_refused_is_not_run_again(
     assert secure_location.tick(LANDING) == []
 
 
-def test_what_belongs_to_no_partition_gets_its_answer_from_the_sensor(
-    secure_location: Location, offices: Ministry, now: Now, tmp_path: Path
+@pytest.mark.parametrize("step_failed", [False, True])
+def test_a_run_that_was_killed_is_asked_for_again_and_not_without_end(
+    secure_location: Location, offices: Ministry, send: Send, tmp_path: Path, instance: dg.DagsterInstance, *, step_failed: bool
 ) -> None:
-    folder = secure_location.house.home.landing / "sso"
-    folder.mkdir(mode=0o700)
-    (folder / "broken.json").write_text("{", encoding="utf-8")
-    file = offices.deliver(PLACES, MONTH, tmp_path)
-    descriptor = json.loads(file.descriptor_path.read_text(encoding="utf-8"))
-    descriptor["mdlake"]["period"] = "1403-Q1"
-    (folder / "quarter.json").write_text(json.dumps(descriptor), encoding="utf-8")
-    shutil.copy(file.csv_path, folder)
-    assert secure_location.tick(LANDING) == []
-    assert secure_location.house.ledger.deliveries("sso") == (), "it may still be being written"
-    now.moment = datetime.now(UTC) + 2 * SETTLING
-    assert secure_location.tick(LANDING) == []
-    refused = {d.reason: str(d.message) for d in secure_location.house.ledger.deliveries("sso")}
-    assert refused.keys() == {"unreadable_descriptor", "not_expected"}
-    assert "1403-Q1 is a quarter, and this dataset comes once a month" in refused["not_expected"]
+    send(offices.deliver(PLACES, MONTH, tmp_path))
+    keys = set()
+    while requests := secure_location.tick(LANDING):
+        (request,) = requests
+        assert request.run_key not in keys, "Dagster starts a run key once"
+        keys.add(request.run_key)
+        status = dg.DagsterRunStatus.FAILURE
+        run = create_run_for_test(
+            instance, job_name="__ASSET_JOB", status=status, tags=dict(request.tags), remote_job_origin=_ORIGIN
+        )
+        if step_failed:
+            event = dg.DagsterEvent(
+                "STEP_FAILURE", "__ASSET_JOB", step_key="raw", event_specific_data=StepFailureData(None, None)
+            )
+            instance.handle_new_event(EventLogEntry(None, 10, "", run.run_id, 0.0, "raw", "__ASSET_JOB", event))
+    assert len(keys) == (1 if step_failed else 3)
 
 
 # ── the close of a month ─────────────────────────────────────────────────────────────────────────────────────────────

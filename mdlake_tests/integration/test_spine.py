@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from conftest import MAKERS, Clock, Install
+from conftest import MAKERS, Clock, Install, desk
 from deltalake import DeltaTable
 from planted_defects import leaving
 
@@ -98,7 +98,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Walked
     for month in MONTHS:
         for key in (PLACES, LIST):
             rates = dict.fromkeys(ministry.defect_rates(key), 0.004 if key == LIST else 0.012)
-            delivered[key, month] = ministry.deliver(key, month, home.landing / "sso", defects=rates)
+            delivered[key, month] = ministry.deliver(key, month, desk(secure), defects=rates)
             dataset, period = secure.configuration.dataset(key), Period.parse(month)
             for layer, make in MAKERS.items():
                 make(research if layer == "published" else secure, dataset, period, Run("run"))

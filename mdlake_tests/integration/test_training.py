@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+from conftest import Clock, desk
 
 from mdlake.layers import REASONS, ROW
 from mdlake.standard import Period
@@ -27,8 +28,10 @@ def organization() -> Ministry:
     return Ministry(persons=20_000, workplaces=300, seed=7)
 
 
-def landing(house: House) -> Path:
-    return house.home.landing / "tvto"
+@pytest.fixture(autouse=True)
+def later(clock: Clock) -> None:
+    """The months of this module have begun."""
+    clock.moment += timedelta(days=90)
 
 
 def rows(house: House, layer: str, key: str, month: str = MONTH) -> pl.DataFrame:
@@ -53,7 +56,7 @@ def test_each_trainee_has_a_pseudonym_of_one_kind_and_foreigners_keep_theirs_apa
     organization: Ministry, secure: House, research: House, walk: Walk
 ) -> None:
     none = dict.fromkeys(organization.defect_rates(TRAINEES), 0.0)
-    delivery = organization.deliver(TRAINEES, MONTH, landing(secure), defects=none)
+    delivery = organization.deliver(TRAINEES, MONTH, desk(secure), defects=none)
     outcomes = walk(TRAINEES, MONTH)
     assert set(outcomes.values()) <= PASSED
     published = rows(research, "published", TRAINEES)
@@ -73,7 +76,7 @@ def test_both_codes_and_no_code_are_one_contradiction_and_stop_the_month_where_t
     organization: Ministry, secure: House, walk: Walk
 ) -> None:
     none = dict.fromkeys(organization.defect_rates(TRAINEES), 0.0)
-    delivery = organization.deliver(TRAINEES, MONTH, landing(secure), defects=none | {"both_codes": 0.1, "no_code": 0.1})
+    delivery = organization.deliver(TRAINEES, MONTH, desk(secure), defects=none | {"both_codes": 0.1, "no_code": 0.1})
     assert walk(TRAINEES, MONTH)["standardized"] == "refused"
     assert delivery.truth is not None
     counts = delivery.truth.counts
@@ -93,7 +96,7 @@ def test_a_row_with_a_code_that_cannot_be_read_leaves_and_one_without_a_code_doe
 ) -> None:
     none = dict.fromkeys(organization.defect_rates(TRAINEES), 0.0)
     wanted = {"wrong_check_digit": 0.01, "malformed_foreigner_code": 0.01, "no_code": 0.01}
-    delivery = organization.deliver(TRAINEES, MONTH, landing(secure), defects=none | wanted)
+    delivery = organization.deliver(TRAINEES, MONTH, desk(secure), defects=none | wanted)
     assert set(walk(TRAINEES, MONTH).values()) <= PASSED
     aside = truth_of(delivery).join(rows(secure, "quarantine", TRAINEES), left_on="record", right_on=ROW)
     assert set(aside["harm"]) <= {"wrong_check_digit", "malformed_foreigner_code"}
@@ -108,7 +111,7 @@ def test_who_has_a_certificate_is_among_those_who_passed_a_course_in_the_three_m
     for key, months in ((TRAINEES, BEFORE), (CERTIFICATES, (MONTH,))):
         none = dict.fromkeys(organization.defect_rates(key), 0.0)
         for month in months:
-            organization.deliver(key, month, landing(secure), defects=none)
+            organization.deliver(key, month, desk(secure), defects=none)
             assert set(walk(key, month).values()) <= PASSED
     courses = pl.concat(rows(research, "published", TRAINEES, month) for month in BEFORE)
     passed = courses.filter(result="1").select("national_code_pseudonym", occupation=pl.col("course_code").str.head(2))

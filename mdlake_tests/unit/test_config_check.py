@@ -409,7 +409,7 @@ def test_a_broken_configuration_is_told_with_file_line_field_and_fix(
     assert all(p.file == name for p in problems), [str(p) for p in problems if p.file != name]
 
 
-LINE_OF = {"periodicity: month": 8, "role: time": 18, "publish: {band: 5}": 103}
+LINE_OF = {"periodicity: month": 8, "role: time": 17, "publish: {band: 5}": 102}
 
 
 @pytest.mark.parametrize(("text", "line"), LINE_OF.items())

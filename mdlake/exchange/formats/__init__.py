@@ -12,9 +12,9 @@ import polars as pl
 
 from mdlake.exchange.formats import csv, dbf, parquet, xlsx
 from mdlake.exchange.formats.csv import NeedsStrictReading
-from mdlake.exchange.formats.form import Form
+from mdlake.exchange.formats.form import Encoding, FileFormat, Form
 
-__all__ = ["Form", "NeedsStrictReading", "read_header", "read_rows"]
+__all__ = ["Encoding", "FileFormat", "Form", "NeedsStrictReading", "read_header", "read_rows"]
 
 
 def read_header(path: Path, form: Form) -> tuple[str, ...]:
