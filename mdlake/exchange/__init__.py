@@ -5,6 +5,7 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
+from mdlake.exchange.arrived import Arrived
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.dispatch import dispatch
 from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
@@ -17,6 +18,7 @@ from mdlake.exchange.self_check import Finding, SelfCheck
 __all__ = [
     "PACKAGE_SUFFIX",
     "RECEIPT_NAMESPACE",
+    "Arrived",
     "Descriptor",
     "Finding",
     "Form",

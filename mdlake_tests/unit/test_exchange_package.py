@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mdlake.errors import DeliveryRefused, SealError
-from mdlake.exchange import Opened, open_package, pack, require_sender
+from mdlake.exchange import Arrived, Opened, open_package, pack, require_sender
 from mdlake.seals import (
     AllowedSigners,
     Identity,
@@ -123,11 +123,12 @@ class Office:
         """What intake does with a package that came by the folder of an organization."""
         revoked = RevokedKeys.parse(self.revoked)
         signature = package.with_name(f"{package.name}.sig")
-        require_sender(package, signature, organization, self.allowed, revoked, AT)
         folder = self.folder / "opened"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        return open_package(package, folder, self.identity, organization, self.allowed, AT)
+        with Arrived.opened(package) as came:
+            require_sender(came, signature.read_text(encoding="ascii"), organization, self.allowed, revoked, AT)
+            return open_package(came, folder, self.identity, organization, self.allowed, AT)
 
 
 @pytest.fixture
