@@ -8,6 +8,7 @@ between leaves a package in the landing, and the next intake goes on where that 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -20,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from mdlake.errors import DeliveryRefused, SealError
+from mdlake.errors import DeliveryRefused, LandingBlocked, SealError
 from mdlake.exchange.arrived import FINGERPRINT, Arrived, called
 from mdlake.exchange.landing import Landing, locked
 from mdlake.exchange.package import DESCRIPTOR, LARGEST_SIGNATURE, Opened, open_package, require_sender
@@ -29,12 +30,14 @@ from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey, hash_name_of
 from mdlake.standard import Period, day_in_iran
 
-__all__ = ["PACKAGE_SUFFIX", "Intake", "Received", "is_complete", "is_quiet", "waiting_packages"]
+__all__ = ["PACKAGE_SUFFIX", "Intake", "Received", "changed_at", "is_complete", "is_quiet", "waiting_packages"]
 
 PACKAGE_SUFFIX = ".tar.age"
 _OPENING = ".opening-"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 100
+_ROOM = 1 << 26
+"""Bytes that stay free when a package is opened: for the ledger, the receipt, and whoever else writes to this disk."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,29 @@ class Intake:
 
         A package without a signature is still arriving, until nothing changed about it for the calendar's
         `settling_minutes`.
+
+        Raises:
+            LandingBlocked: at the end, when all others are answered: a package has to wait until somebody makes room for it.
         """
         folder = self.landing.root / organization
         for part in (folder, folder / "accepted", folder / "refused", self.outbox / organization):
-            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _require_folder(part)
+        received: list[Received] = []
+        blocked: LandingBlocked | None = None
         with locked(folder / ".lock"):
             for left in folder.glob(f"{_OPENING}*"):
-                shutil.rmtree(left)
-            found = (self._answer(path, organization, at) for path in sorted(waiting_packages(folder), key=_arrived))
-            return tuple(received for received in found if received is not None)
+                # what is no folder of ours does not hold up the packages
+                shutil.rmtree(left, ignore_errors=True)
+            for path in sorted(waiting_packages(folder), key=lambda path: (changed_at(path), path.name)):
+                try:
+                    answer = self._answer(path, organization, at)
+                except LandingBlocked as error:
+                    blocked = error
+                else:
+                    received += [answer] if answer is not None else []
+        if blocked is not None:
+            raise blocked
+        return tuple(received)
 
     @property
     def _ledger(self) -> Ledger:
@@ -112,7 +129,7 @@ class Intake:
             if is_replay:
                 fix = "Send what is new in a package of its own; the receipt of the first one is in the outbox."
                 raise DeliveryRefused("replay", "this very package was answered before", where=package.name, next_step=fix)
-            with _private_folder(came.path.parent) as folder:
+            with _private_folder(came.path, package.size) as folder:
                 opened = open_package(package, folder, self.identity, organization, self.allowed, at)
                 delivery = _delivery(opened, record)
                 try:
@@ -179,9 +196,12 @@ def waiting_packages(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
 
 
-def _arrived(package: Path) -> tuple[int, str]:
-    """When a package came; what its sender takes away at this moment comes first, and is found missing."""
-    return (package.lstat().st_ctime_ns if os.path.lexists(package) else 0, package.name)
+def changed_at(package: Path) -> int:
+    """When something changed about it, in nanoseconds of the epoch; 0 if its sender took it away at this moment."""
+    try:
+        return package.lstat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def is_complete(package: Path) -> bool:
@@ -191,7 +211,7 @@ def is_complete(package: Path) -> bool:
 
 def is_quiet(package: Path, since: datetime) -> bool:
     """Whether nothing changed about it since a moment."""
-    return datetime.fromtimestamp(package.lstat().st_ctime, UTC) <= since
+    return changed_at(package) <= since.timestamp() * 1e9
 
 
 def _signature(package: Path) -> Path:
@@ -305,11 +325,34 @@ def _unknown_delivery(package: Package) -> Delivery:
     )
 
 
+def _require_folder(path: Path) -> None:
+    """Make a folder of this account alone, where none is; what is opened is never written through a link."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        fix = "Remove it, find out who put it there, and let nobody but the intake rename what is not its own."
+        raise LandingBlocked("a link or a file lies where the intake has a folder", where=str(path), next_step=fix)
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 @contextmanager
-def _private_folder(beside: Path) -> Iterator[Path]:
-    """A folder for what is opened, of this account alone, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix=_OPENING, dir=beside) as folder:
-        yield Path(folder)
+def _private_folder(package: Path, size: int) -> Iterator[Path]:
+    """A folder for what is opened, of this account alone, gone afterwards.
+
+    Raises LandingBlocked if the disk has no room for it: what a package holds is never larger than the package.
+    """
+    full = LandingBlocked(
+        "the disk of the landing has no room to open it",
+        where=f"{package.parent.name}/{called(package)}",
+        next_step=f"Make room for {size + _ROOM:,} bytes; the package stays where it is, and the next intake takes it in.",
+    )
+    if shutil.disk_usage(package.parent).free < size + _ROOM:
+        raise full
+    try:
+        with tempfile.TemporaryDirectory(prefix=_OPENING, dir=package.parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full from None
+        raise
 
 
 def _keep(opened: Path, place: Path) -> None:

@@ -421,6 +421,23 @@ def a_size_beyond_all_disks(office: Office) -> Path:
     return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT))
 
 
+def ten_gigabytes_that_do_not_come(office: Office) -> Path:
+    members = office.members()
+    del members[NAME]
+    header = tarfile.TarInfo(NAME)
+    header.size = 10 << 30
+    return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 16))
+
+
+def ten_gigabytes_of_zeros_as_holes(office: Office) -> Path:
+    """A sparse file as GNU tar writes it: a size in its header, and no bytes of it."""
+    members = office.members()
+    del members[NAME]
+    header = tarfile.TarInfo(NAME)
+    header.type, header.size = tarfile.GNUTYPE_SPARSE, 10 << 30
+    return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
 def without(name: str) -> Callable[[Office], Path]:
     def make(office: Office) -> Path:
         members = office.members()
@@ -526,6 +543,8 @@ REFUSED: dict[Callable[[Office], Path], str] = {
     one_file_more: "unexpected_member",
     a_descriptor_of_two_megabytes: "too_large",
     a_size_beyond_all_disks: "too_large",
+    ten_gigabytes_that_do_not_come: "unreadable_package",
+    ten_gigabytes_of_zeros_as_holes: "unsafe_member",
     without("datapackage.json"): "missing_member",
     without("self-check.json"): "missing_self_check",
     without("self-check.json.sig"): "missing_self_check",
