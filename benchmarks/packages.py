@@ -33,6 +33,7 @@ from mdlake.seals import (
     RevokedKeys,
     generate_identity,
     generate_signing_key,
+    hash_name_of,
     load_identity,
     load_signing_key,
     read_recipients,
@@ -168,6 +169,7 @@ def _open(folder: Path) -> None:
     opened = folder / "opened"
     opened.mkdir()
     with Arrived.opened(folder / PACKAGE) as package:
+        package.hash([hash_name_of(signature)])
         require_sender(package, signature, ORGANIZATION, allowed, RevokedKeys(), AT)
         open_package(package, opened, load_identity(folder / "identity"), ORGANIZATION, allowed, AT)
 
