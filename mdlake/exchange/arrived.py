@@ -26,7 +26,7 @@ from blake3 import blake3
 from mdlake.errors import DeliveryRefused
 from mdlake.exchange.beside import PIECE_BYTES, Beside
 
-__all__ = ["FINGERPRINT", "Arrived", "Reader", "called"]
+__all__ = ["FINGERPRINT", "Arrived", "called"]
 
 FINGERPRINT: Final = "sha256"
 _AGAIN = "blake3"
@@ -106,7 +106,7 @@ class Arrived:
         return self._digests[name]
 
     @contextmanager
-    def used(self) -> Iterator[Reader]:
+    def used(self) -> Iterator[io.BufferedReader[_Reading]]:
         """Its content from the beginning, hashed again as it is read; it was hashed before.
 
         Raises:
@@ -115,7 +115,7 @@ class Arrived:
         before = self.digest(_AGAIN)
         again = blake3()
         with Beside(again.update) as hashing:
-            reader = Reader(self._pieces(), hashing)
+            reader = io.BufferedReader(_Reading(self._descriptor, hashing), PIECE_BYTES)
             yield reader
             while reader.read(PIECE_BYTES):
                 pass
@@ -155,22 +155,25 @@ class Arrived:
             at += len(piece)
 
 
-class Reader:
-    """Pieces of a file, read in whatever lengths, and told to a hash as they are."""
+class _Reading(io.RawIOBase):
+    """A file from its beginning, told to a hash as it is read."""
 
-    def __init__(self, pieces: Iterator[bytes], hashing: Beside) -> None:
-        self._pieces = pieces
+    def __init__(self, descriptor: int, hashing: Beside) -> None:
+        self._descriptor = descriptor
         self._hashing = hashing
-        self._piece = io.BytesIO()
+        self._at = 0
 
-    def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
-        if data := self._piece.read(size):
-            return data
-        piece = next(self._pieces, b"")
-        self._hashing.write(piece)
-        self._piece = io.BytesIO(piece)
-        return self._piece.read(size)
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        """What there is, or 0 at the end."""
+        target = memoryview(buffer)  # type: ignore[arg-type]
+        count = os.preadv(self._descriptor, [target], self._at)
+        self._at += count
+        self._hashing.write(target[:count])
+        return count
 
 
 def _not_a_file(path: Path) -> DeliveryRefused:

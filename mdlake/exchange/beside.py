@@ -7,6 +7,7 @@ beside, Python is told to pass its lock on sooner: a package is packed in half t
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -23,59 +24,58 @@ _WAITING = 3
 _SWITCH_SECONDS = 0.0003
 
 
-class Beside:
+class Beside(io.RawIOBase):
     """A stream that is written to; what is written reaches a function in large pieces, in order, in another thread.
 
-    The first error of the function is raised by the next write, or at the end, and nothing reaches the function after it.
+    The first error of the function is raised by a later write, or at the end, and nothing reaches the function after it.
     Leaving the context waits for the rest, or, if it is left by an error, drops it.
+
+    Attributes:
+        stream: what to write to, in whatever lengths.
+        failure: the error of the function.
     """
 
     def __init__(self, work: Callable[[bytes], object]) -> None:
         self.failure: BaseException | None = None
+        self.stream = io.BufferedWriter(self, PIECE_BYTES)
         self._work = work
-        self._pieces: list[bytes] = []
-        self._size = 0
         self._under_way: deque[Future[None]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._interval = 0.0
+        self._interval = sys.getswitchinterval()
+        self._is_left = False
 
-    def write(self, data: bytes) -> int:
-        """Take the next bytes."""
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size >= PIECE_BYTES:
-            self._hand_over()
-        return len(data)
+    def writable(self) -> bool:
+        """It is."""
+        return True
 
-    def flush(self) -> None:
-        """Nothing: what waits is handed over at the end."""
+    def write(self, data: object, /) -> int:
+        """Hand a piece over."""
+        piece = bytes(memoryview(data))  # type: ignore[arg-type]
+        if not self._is_left:
+            if len(self._under_way) == _WAITING:
+                self._under_way.popleft().result()
+            self._under_way.append(self._thread.submit(self._do, piece))
+        return len(piece)
 
     def __enter__(self) -> Self:
-        self._interval = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if error is None:
-                self._hand_over()
+                self.stream.flush()
                 while self._under_way:
                     self._under_way.popleft().result()
         finally:
+            self._is_left = True
             self._thread.shutdown(cancel_futures=True)
             sys.setswitchinterval(self._interval)
 
-    def _hand_over(self) -> None:
-        if len(self._under_way) == _WAITING:
-            self._under_way.popleft().result()
-        self._under_way.append(self._thread.submit(self._do, self._pieces))
-        self._pieces, self._size = [], 0
-
-    def _do(self, pieces: list[bytes]) -> None:
-        if self.failure is not None:
-            return
-        try:
-            self._work(b"".join(pieces))
-        except BaseException as failure:
-            self.failure = failure
-            raise
+    def _do(self, piece: bytes) -> None:
+        if self.failure is None:
+            try:
+                self._work(piece)
+            except BaseException as failure:
+                self.failure = failure
+                raise

@@ -88,7 +88,7 @@ def pack(
                 hashed.update(piece)
 
             with Beside(keep) as sealed:
-                encrypt(_archive(data.name, content, descriptor, self_check, self_check_signature), sealed, recipients)
+                encrypt(_archive(data.name, content, descriptor, self_check, self_check_signature), sealed.stream, recipients)
         text = sign(lambda _: hashed.digest(), key, DELIVERY_NAMESPACE, FINGERPRINT)
         signature.write_text(text, encoding="ascii")
         unfinished.rename(target)
@@ -157,7 +157,7 @@ def _unpack(package: Arrived, folder: Path, identity: Identity) -> dict[str, Mem
     try:
         with package.used() as sealed, Beside(unpacker.write) as opened:
             try:
-                decrypt(sealed, opened, identity)
+                decrypt(sealed, opened.stream, identity)
             except (SealError, OSError) as error:
                 # what was decrypted is looked at in another thread, and says why no more of it is taken
                 raise opened.failure or error from None
