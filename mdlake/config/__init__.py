@@ -5,7 +5,7 @@ Not here: defaults. What steers the data is written in the configuration, where 
 
 from __future__ import annotations
 
-from mdlake.config.contracts import Column, Configuration, Contract, Dataset
+from mdlake.config.contracts import Column, Configuration, Contract, Dataset, Deadline
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration, validated
 from mdlake.config.models import (
@@ -21,6 +21,7 @@ from mdlake.config.models import (
     PeriodKey,
     Requirement,
     RuleSetting,
+    SolarDay,
 )
 from mdlake.config.offices import (
     DATASET_APPROVED,
@@ -58,6 +59,7 @@ __all__ = [
     "Configuration",
     "Contract",
     "Dataset",
+    "Deadline",
     "DecisionKind",
     "Frozen",
     "Generalization",
@@ -71,6 +73,7 @@ __all__ = [
     "SavedQuery",
     "ScopeField",
     "SignatureRule",
+    "SolarDay",
     "check_configuration",
     "configuration_schemas",
     "load_configuration",
