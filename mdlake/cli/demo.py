@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from mdlake.cli.custody import write_checkpoint
+from mdlake.cli.deliveries import show_organizations
 from mdlake.cli.installation import prepare_installation
 from mdlake.cli.surroundings import chosen, console, current_home, installed_house, now
 from mdlake.cli.work import deliver_synthetic, print_statuses, run_partitions
 from mdlake.config import PERIOD_EXCEPTION
-from mdlake.standard import Period
+from mdlake.standard import Period, end_of_day_in_iran, midnight_in_iran, solar_hijri_day
+from mdlake.steps import delivery_standings
 
 if TYPE_CHECKING:
     from mdlake.steps import PartitionStatus
+    from mdlake.synthetic import Ministry
 
 __all__ = ["demo"]
 
 _FIRST, _REFUSED = "1403-01", "1403-02"
 _SEED = 1403
+_SENT_ON, _SENT_LATE_ON, _CORRECTED_ON = 6, 24, 28
+"""Days of the month after the period: before every due day, after every day of grace of a monthly dataset, later still."""
 
 
 @click.command()
@@ -48,16 +55,15 @@ def demo(persons: int, workplaces: int, months: int) -> None:
     what = f"the producers deliver {months} months; one of them late once, and in one file many national codes are wrong"
     console.rule(f"2 · {what}", align="left")
     for period in periods:
-        spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
-        rows = {
-            dataset: deliver_synthetic(ministry, dataset, period, defects=spoiling.get(dataset)) for dataset in ministry.datasets
-        }
+        rows = _deliver(ministry, period)
         delivered = sum(1 for count in rows.values() if count)
         console.print(f"  {period}: {delivered} datasets, {sum(rows.values()):,} rows", highlight=False)
+    _show_deliveries(periods[-1])
     console.rule("3 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
     console.rule(f"4 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
     deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
+    _take_in(_REFUSED, _CORRECTED_ON)
     print_statuses(run_partitions((), ())[0])
     console.rule("5 · both Centres sign that some datasets come each quarter (Article 7)", align="left")
     _sign_what_waits()
@@ -67,6 +73,39 @@ def demo(persons: int, workplaces: int, months: int) -> None:
     _tell_where_to_look()
     if any(status.state != "published" for status in _standing(due)):
         sys.exit(1)
+
+
+def _deliver(ministry: Ministry, period: str) -> dict[str, int]:
+    """Let everybody send a period and take it in; the rows by dataset. The first month of one dataset comes late."""
+    spoilt, late, *_ = ministry.datasets
+    defects = {"wrong_check_digit": 0.2} if period == _REFUSED else None
+    in_time = [dataset for dataset in ministry.datasets if (dataset, period) != (late, _FIRST)]
+    rows = {name: deliver_synthetic(ministry, name, period, defects=defects if name == spoilt else None) for name in in_time}
+    _take_in(period, _SENT_ON)
+    if late not in rows:
+        rows[late] = deliver_synthetic(ministry, late, period)
+        _take_in(period, _SENT_LATE_ON)
+    return rows
+
+
+def _take_in(period: str, day: int) -> None:
+    """Take in what waits on a day of the month after a period, as if it were that day: the demo plays the year 1403.
+
+    So the delivery calendar finds the demo's months where its story has them, and not years late.
+    """
+    from mdlake.steps import receive_packages
+
+    at = midnight_in_iran(Period.parse(period).next().first_day + timedelta(days=day - 1)) + timedelta(hours=12)
+    receive_packages(replace(installed_house("secure"), now=lambda: at))
+
+
+def _show_deliveries(last: str) -> None:
+    """Who sent in time, at the end of the month after the last."""
+    day = Period.parse(last).next().last_day
+    as_of = solar_hijri_day(day)
+    console.print()
+    show_organizations(delivery_standings(installed_house("secure"), end_of_day_in_iran(day)), as_of)
+    console.print(f"  mdlake status --deliveries --as-of {as_of} has every dataset, period and province\n", highlight=False)
 
 
 def _decide() -> None:
@@ -123,7 +162,7 @@ def _tell_where_to_look() -> None:
         f"rows set aside     {home.secure}/quarantine (identified: the secure zone)",
         f"decisions          {home.control}/decisions.html (the register), decisions/ (what was signed, and the signatures)",
         f"audit checkpoint   {home.control}/checkpoints",
-        "mdlake status      where each month stands",
+        "mdlake status      where each month stands; --deliveries: who sent in time, late, or not at all",
         "mdlake decide list which decisions count, wait, have ended",
         "mdlake keys uses   which run used which key, how often",
         "make ui            the same in the Dagster UI: asset graph, checks, backfills",
