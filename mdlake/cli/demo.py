@@ -52,8 +52,7 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
-    what = f"the producers deliver {months} months; one of them late once, and in one file many national codes are wrong"
-    console.rule(f"2 · {what}", align="left")
+    console.rule(f"2 · the producers deliver {months} months: one file late, one with wrong national codes", align="left")
     for period in periods:
         rows = _deliver(ministry, period)
         delivered = sum(1 for count in rows.values() if count)
@@ -105,7 +104,7 @@ def _show_deliveries(last: str) -> None:
     as_of = solar_hijri_day(day)
     console.print()
     show_organizations(delivery_standings(installed_house("secure"), end_of_day_in_iran(day)), as_of)
-    console.print(f"  mdlake status --deliveries --as-of {as_of} has every dataset, period and province\n", highlight=False)
+    console.print(f"  every dataset, period, province: mdlake status --deliveries --as-of {as_of}\n", highlight=False)
 
 
 def _decide() -> None:
