@@ -168,6 +168,7 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
         f"run {LIST} --period 1403-03",
         "status",
         "status --json",
+        "status --deliveries",
         "keys show",
         "keys uses",
         "keys uses --json",
