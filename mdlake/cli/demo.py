@@ -45,7 +45,8 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
-    console.rule(f"2 · the producers deliver {months} months; in one file, many national codes are wrong", align="left")
+    what = f"the producers deliver {months} months; one of them late once, and in one file many national codes are wrong"
+    console.rule(f"2 · {what}", align="left")
     for period in periods:
         spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
         rows = {
