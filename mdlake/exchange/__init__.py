@@ -5,10 +5,11 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
+from mdlake.exchange.arrived import Arrived
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.dispatch import dispatch
 from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
-from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, Received, is_complete, is_quiet, waiting_packages
+from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, Received, changed_at, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing
 from mdlake.exchange.package import Opened, open_package, pack, require_sender
 from mdlake.exchange.receipt import RECEIPT_NAMESPACE
@@ -17,6 +18,7 @@ from mdlake.exchange.self_check import Finding, SelfCheck
 __all__ = [
     "PACKAGE_SUFFIX",
     "RECEIPT_NAMESPACE",
+    "Arrived",
     "Descriptor",
     "Finding",
     "Form",
@@ -26,6 +28,7 @@ __all__ = [
     "Opened",
     "Received",
     "SelfCheck",
+    "changed_at",
     "dispatch",
     "is_complete",
     "is_quiet",

@@ -159,7 +159,7 @@ def _check_rows(path: Path, form: Form, names: list[str], descriptor: Descriptor
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One intake of an organization at a time; the lock ends with the process that holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -40,6 +40,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         ),
         "replay": Reason("همین بسته پیش‌تر رسیده و پاسخ گرفته است.", "This very package came before and was answered."),
         "other_recipient": Reason("بسته برای گیرندهٔ دیگری رمز شده است.", "The package is encrypted to somebody else."),
+        "changed_package": Reason("بسته هنگام خواندن تغییر کرد.", "The package was changed while it was read."),
         "damaged_package": Reason("بسته ناقص یا خراب است.", "The package is cut off or damaged."),
         "unreadable_package": Reason("درون بسته بایگانی tar سالمی نیست.", "There is no sound tar in the package."),
         "unsafe_member": Reason(

@@ -12,6 +12,7 @@ from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fin
 from mdlake.seals.ssh import (
     SigningKey,
     generate_signing_key,
+    hash_name_of,
     load_signing_key,
     sign,
     signer_of,
@@ -30,6 +31,7 @@ __all__ = [
     "fingerprint",
     "generate_identity",
     "generate_signing_key",
+    "hash_name_of",
     "load_identity",
     "load_signing_key",
     "read_recipients",

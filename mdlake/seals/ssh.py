@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,7 @@ __all__ = [
     "Message",
     "SigningKey",
     "generate_signing_key",
+    "hash_name_of",
     "load_signing_key",
     "sign",
     "signer_of",
@@ -117,8 +118,8 @@ class _Signature:
     value: bytes
 
 
-Message = bytes | BufferedReader
-"""What is signed: bytes, or a file open at its beginning, which is read once and never as a whole."""
+Message = bytes | Callable[[str], bytes]
+"""What is signed: bytes, or what gives the digest of a file by the name of a hash, so that whoever has it reads nothing again."""
 
 
 def sign(message: Message, key: SigningKey, namespace: str, hash_name: Literal["sha256", "sha512"] = "sha512") -> str:
@@ -135,6 +136,11 @@ def sign(message: Message, key: SigningKey, namespace: str, hash_name: Literal["
     public_key = base64.b64decode(key.public_line.split()[1])
     fields = (public_key, namespace.encode(), b"", hash_name.encode(), _string(b"ssh-ed25519") + _string(value))
     return _armor(_MAGIC + _VERSION + b"".join(map(_string, fields)), _LINE_WIDTH)
+
+
+def hash_name_of(signature: str) -> str:
+    """With what a signature says that the message was hashed: `sha256` or `sha512`. Raises SealError if it is malformed."""
+    return _parse(signature).hash_name.decode()
 
 
 def verify(
@@ -221,7 +227,7 @@ def _verify_value(signature: _Signature, data: bytes) -> None:
 
 def _signed_data(message: Message, namespace: bytes, hash_name: bytes) -> bytes:
     name = hash_name.decode()
-    digest = (hashlib.new(name, message) if isinstance(message, bytes) else hashlib.file_digest(message, name)).digest()
+    digest = hashlib.new(name, message).digest() if isinstance(message, bytes) else message(name)
     return _MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
 
 
