@@ -144,6 +144,8 @@ class Intake:
             what = f"sequence {said.sequence} does not come after {current.sequence}, which was accepted"
             fix = f"What corrects it has the sequence {current.sequence + 1} or higher."
             raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)
+        if said.supersedes != (current.sequence if current else None):
+            raise _other_superseded(said.supersedes, current, where)
         self.landing.require_readable(descriptor, contract, opened.data.path)
 
     def _finish(self, package: Path, recorded: Package) -> Received:
@@ -203,6 +205,17 @@ def _require_plain(package: Path, signature: Path) -> None:
     if not signature.exists():
         fix = f"Send {called(signature)} too, after the package."
         raise DeliveryRefused("missing_signature", "its signature did not come", where=called(package), next_step=fix)
+
+
+def _other_superseded(said: int | None, current: Delivery | None, where: str) -> DeliveryRefused:
+    """What a delivery says that it replaces is not what counts now: its sender did not know of one, or of a refusal."""
+    names = "names no delivery" if said is None else f"names the delivery {said}"
+    if current is None:
+        what, fix = f"it {names} that it replaces, and none was accepted", "Leave `mdlake.supersedes` out of the descriptor."
+    else:
+        what = f"it {names} that it replaces, and {current.sequence} is the accepted one that counts"
+        fix = f"Look whether it still corrects that one; then write {current.sequence} in `mdlake.supersedes`, and send again."
+    return DeliveryRefused("supersedes", what, where=where, next_step=fix)
 
 
 def _delivery(opened: Opened, came: Package) -> Delivery:

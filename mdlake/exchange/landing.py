@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from mdlake.config import Configuration, Contract
@@ -24,6 +25,8 @@ from mdlake.standard import Period
 __all__ = ["Landing", "locked"]
 
 _BATCH_ROWS = 1 << 17
+_SHOWN = 10
+"""Positions of columns that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Landing:
             DeliveryRefused: `missing_column`, `unknown_column`, `repeated_column`, or the file cannot be read.
         """
         place = _place(delivery.dataset, delivery.period, delivery.organization, delivery.reporting_unit)
-        return _check_headers(self.path(delivery), contract, form, place)
+        return _check_headers(read_header(self.path(delivery), form), contract, place)
 
     def require_agreed(self, descriptor: Descriptor) -> Contract:
         """The contract that a delivery is to keep: dataset, period, reporting unit and version are as agreed on.
@@ -93,7 +96,9 @@ class Landing:
         said, form = descriptor.mdlake, descriptor.resource.form
         where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
         try:
-            match = _check_headers(data, contract, form, where)
+            header = read_header(data, form)
+            match = _check_headers(header, contract, where)
+            _check_schema(header, descriptor)
             _check_rows(data, form, [name for name in match.names if name is not None], descriptor)
         except DeliveryRefused as error:
             # whoever reads a file knows no more than the name that it has here
@@ -124,8 +129,8 @@ def _check_unit(unit: str | None, contract: Contract, period: Period, where: str
         raise DeliveryRefused("unknown_reporting_unit", what, where=where, next_step=fix)
 
 
-def _check_headers(path: Path, contract: Contract, form: Form, where: str) -> HeaderMatch:
-    match = match_headers(read_header(path, form), contract)
+def _check_headers(header: Sequence[str], contract: Contract, where: str) -> HeaderMatch:
+    match = match_headers(header, contract)
     version = f"contract {contract.version} of {where}"
     if match.missing:
         fix = f"Add {'it' if len(match.missing) == 1 else 'them'} with the header as {version} has it, and send again."
@@ -138,6 +143,16 @@ def _check_headers(path: Path, contract: Contract, form: Form, where: str) -> He
         fix = "Send each column once."
         raise DeliveryRefused("repeated_column", f"columns sent twice: {', '.join(match.repeated)}", where=where, next_step=fix)
     return match
+
+
+def _check_schema(header: Sequence[str], descriptor: Descriptor) -> None:
+    described = descriptor.resource.header
+    other = [str(at) for at, pair in enumerate(zip_longest(header, described), start=1) if pair[0] != pair[1]]
+    if other:
+        what = f"the schema of the descriptor is not the header of the file, at position {', '.join(other[:_SHOWN])}"
+        what += f" and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
+        fix = "Write a field for each column of the file, in its order, its name as the header has it."
+        raise DeliveryRefused("schema", what, next_step=fix)
 
 
 def _check_rows(path: Path, form: Form, names: list[str], descriptor: Descriptor) -> None:
