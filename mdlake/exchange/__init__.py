@@ -5,19 +5,24 @@ Not here: what the columns mean, and Dagster.
 
 from __future__ import annotations
 
+from mdlake.exchange.agreement import agreed_contract, require_agreed
+from mdlake.exchange.check import FileCheck, RuleFinding, Spot, Weight, check_file
 from mdlake.exchange.descriptor import Descriptor
-from mdlake.exchange.dispatch import dispatch
+from mdlake.exchange.dispatch import Consignment, dispatch, send
 from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
-from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, Received, is_complete, is_quiet, waiting_packages
+from mdlake.exchange.intake import Intake, Received, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing
-from mdlake.exchange.package import Opened, open_package, pack, require_sender
+from mdlake.exchange.package import PACKAGE_SUFFIX, Opened, open_package, pack, require_sender
 from mdlake.exchange.receipt import RECEIPT_NAMESPACE
-from mdlake.exchange.self_check import Finding, SelfCheck
+from mdlake.exchange.row_ranges import RowRanges
+from mdlake.exchange.self_check import Finding, SelfCheck, SignedCheck
 
 __all__ = [
     "PACKAGE_SUFFIX",
     "RECEIPT_NAMESPACE",
+    "Consignment",
     "Descriptor",
+    "FileCheck",
     "Finding",
     "Form",
     "Intake",
@@ -25,7 +30,14 @@ __all__ = [
     "NeedsStrictReading",
     "Opened",
     "Received",
+    "RowRanges",
+    "RuleFinding",
     "SelfCheck",
+    "SignedCheck",
+    "Spot",
+    "Weight",
+    "agreed_contract",
+    "check_file",
     "dispatch",
     "is_complete",
     "is_quiet",
@@ -33,6 +45,8 @@ __all__ = [
     "pack",
     "read_header",
     "read_rows",
+    "require_agreed",
     "require_sender",
+    "send",
     "waiting_packages",
 ]

@@ -95,14 +95,19 @@ class Descriptor(_Part):
             raise DeliveryRefused(
                 "unreadable_descriptor", "the descriptor is a link", where=path.name, next_step="Send the file itself."
             )
+        return cls.parse(path.read_bytes(), path.name)
+
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> Descriptor:
+        """The descriptor in a file called `where`, or `DeliveryRefused` as `read`."""
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(content)
         except ValidationError as error:
             fields = sorted({_field(detail) for detail in error.errors(include_input=False, include_url=False)})
             raise DeliveryRefused(
                 "unreadable_descriptor",
                 f"the descriptor is not right in: {', '.join(fields)}",
-                where=path.name,
+                where=where,
                 next_step=_NEXT_STEP,
             ) from None
 

@@ -20,16 +20,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mdlake.errors import DeliveryRefused
+from mdlake.exchange.agreement import place_of, require_agreed, require_readable
 from mdlake.exchange.landing import Landing, locked
-from mdlake.exchange.package import DESCRIPTOR, Opened, called, open_package, require_sender
+from mdlake.exchange.package import DESCRIPTOR, PACKAGE_SUFFIX, Opened, called, open_package, require_sender
 from mdlake.exchange.receipt import write_receipt
 from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey
 from mdlake.standard import Period, day_in_iran
 
-__all__ = ["PACKAGE_SUFFIX", "Intake", "Received", "is_complete", "is_quiet", "waiting_packages"]
+__all__ = ["Intake", "Received", "is_complete", "is_quiet", "waiting_packages"]
 
-PACKAGE_SUFFIX = ".tar.age"
 _OPENING = ".opening-"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 100
@@ -133,9 +133,9 @@ class Intake:
 
     def _require_expected(self, opened: Opened, came: Package) -> None:
         descriptor = opened.descriptor
-        contract = self.landing.require_agreed(descriptor)
+        contract = require_agreed(self.landing.configuration, descriptor)
         said = descriptor.mdlake
-        where = f"{descriptor.key} {said.period}" + (f", unit {said.reporting_unit}" if said.reporting_unit else "")
+        where = place_of(descriptor.key, said.period, said.reporting_unit)
         if Period.parse(said.period).first_day > day_in_iran(came.received_at):
             fix = "Send it when the period is over."
             raise DeliveryRefused("future_period", "the period has not begun", where=where, next_step=fix)
@@ -146,7 +146,7 @@ class Intake:
             raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)
         if said.supersedes != (current.sequence if current else None):
             raise _other_superseded(said.supersedes, current, where)
-        self.landing.require_readable(descriptor, contract, opened.data.path)
+        require_readable(descriptor, contract, opened.data.path)
 
     def _finish(self, package: Path, recorded: Package) -> Received:
         """Write the receipt, and move the package last: while it lies in the landing it is not finished."""

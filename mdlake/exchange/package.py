@@ -34,8 +34,9 @@ from mdlake.seals import (
     verify,
 )
 
-__all__ = ["DESCRIPTOR", "SELF_CHECK", "Opened", "called", "open_package", "pack", "require_sender"]
+__all__ = ["DESCRIPTOR", "PACKAGE_SUFFIX", "SELF_CHECK", "Opened", "called", "open_package", "pack", "require_sender"]
 
+PACKAGE_SUFFIX = ".tar.age"
 DESCRIPTOR, SELF_CHECK, SELF_CHECK_SIGNATURE = "datapackage.json", "self-check.json", "self-check.json.sig"
 _LIMITS = {DESCRIPTOR: 1 << 20, SELF_CHECK: 1 << 20, SELF_CHECK_SIGNATURE: 1 << 14}
 _MEMBERS = len(_LIMITS) + 1

@@ -11,6 +11,7 @@ from mdlake.seals.age import Identity, Recipient, decrypt, encrypt, generate_ide
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
+    check_signature,
     generate_signing_key,
     load_signing_key,
     sign,
@@ -25,6 +26,7 @@ __all__ = [
     "Recipient",
     "RevokedKeys",
     "SigningKey",
+    "check_signature",
     "decrypt",
     "encrypt",
     "fingerprint",

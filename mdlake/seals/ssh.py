@@ -37,6 +37,7 @@ from mdlake.seals.signers import AllowedSigner, AllowedSigners
 __all__ = [
     "Message",
     "SigningKey",
+    "check_signature",
     "generate_signing_key",
     "load_signing_key",
     "sign",
@@ -154,6 +155,19 @@ def verify(
     return _verified_signer(message, signature, candidates, namespace, at, where=principal)
 
 
+def check_signature(message: Message, signature: str, namespace: str) -> None:
+    """Whether a signature is one of `message` in `namespace`, whoever made it: ``ssh-keygen -Y check-novalidate``.
+
+    Raises SealError if it is not.
+    """
+    parsed = _parse(signature)
+    _require_namespace(parsed, namespace, "signature")
+    try:
+        _require_value(parsed, message, "signature")
+    except (ValueError, UnsupportedAlgorithm):  # no allowed list has looked at this key
+        raise _malformed() from None
+
+
 def signer_of(message: Message, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
     """The principals of the line whose key signed `message`, where any allowed signer may have signed it.
 
@@ -174,12 +188,7 @@ def _verified_signer(
     if at.tzinfo is None:
         raise ValueError("the time of verification needs a time zone")
     parsed = _parse(signature)
-    if parsed.namespace != namespace.encode():
-        raise SealError(
-            f"the signature was not made for {namespace!r}",
-            where=where,
-            next_step=f"Sign again with -n {namespace}.",
-        )
+    _require_namespace(parsed, namespace, where)
     with_its_key = [signer for signer in candidates if signer.public_key == parsed.public_key]
     if not with_its_key:
         raise SealError(
@@ -190,15 +199,28 @@ def _verified_signer(
     refusals = [signer.refusal(namespace, at) for signer in with_its_key]
     if None not in refusals:
         raise SealError(str(refusals[0]), where=where, next_step="Sign with a key that is allowed for this.")
+    _require_value(parsed, message, where)
+    return with_its_key[refusals.index(None)]
+
+
+def _require_namespace(signature: _Signature, namespace: str, where: str) -> None:
+    if signature.namespace != namespace.encode():
+        raise SealError(
+            f"the signature was not made for {namespace!r}",
+            where=where,
+            next_step=f"Sign again with -n {namespace}.",
+        )
+
+
+def _require_value(signature: _Signature, message: Message, where: str) -> None:
     try:
-        _verify_value(parsed, _signed_data(message, parsed.namespace, parsed.hash_name))
+        _verify_value(signature, _signed_data(message, signature.namespace, signature.hash_name))
     except InvalidSignature:
         raise SealError(
             "the signature does not hold: the file or the signature was changed after signing",
             where=where,
             next_step="Fetch both again from the signer, or have it signed again.",
         ) from None
-    return with_its_key[refusals.index(None)]
 
 
 def _verify_value(signature: _Signature, data: bytes) -> None:
