@@ -16,7 +16,15 @@ from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_
 from mdlake.layers import HeaderMatch, match_headers
 from mdlake.standard import Period
 
-__all__ = ["agreed_contract", "header_refusals", "no_rows", "place_of", "require_agreed", "require_headers", "require_readable"]
+__all__ = [
+    "agreed_contract",
+    "header_refusals",
+    "place_of",
+    "require_agreed",
+    "require_headers",
+    "require_readable",
+    "require_rows",
+]
 
 _BATCH_ROWS = 1 << 17
 _SHOWN = 10
@@ -145,15 +153,19 @@ def _check_rows(path: Path, form: Form, names: list[str], descriptor: Descriptor
         rows = sum(batch.height for batch in read_rows(path, form, names, _BATCH_ROWS))
     except NeedsStrictReading:
         rows = sum(batch.height for batch in read_rows(path, form, names, _BATCH_ROWS, strictly=True))
-    if rows == 0 and (said.declared_rows or said.reporting_unit is None):
-        raise no_rows()
+    require_rows(rows, said.reporting_unit, said.declared_rows)
     if rows != said.declared_rows:
         fix = "Write the descriptor from the file that is sent; if rows were lost on the way, write the file again."
         what = f"the file has {rows} rows, and the descriptor says {said.declared_rows}"
         raise DeliveryRefused("row_count", what, next_step=fix)
 
 
-def no_rows() -> DeliveryRefused:
-    """The refusal of a file without rows, which only a reporting unit may send."""
-    fix = "Send the file with its rows; a month without any is for the Statistics Centre to declare."
-    return DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)
+def require_rows(rows: int, unit: str | None, declared: int = 0) -> None:
+    """A file has one row at least, unless a reporting unit says that it has none.
+
+    Raises:
+        DeliveryRefused: `empty_file`.
+    """
+    if rows == 0 and (declared or unit is None):
+        fix = "Send the file with its rows; a month without any is for the Statistics Centre to declare."
+        raise DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)

@@ -19,7 +19,7 @@ import polars as pl
 
 from mdlake.config import Contract
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange.agreement import header_refusals, no_rows, place_of
+from mdlake.exchange.agreement import header_refusals, place_of, require_rows
 from mdlake.exchange.dispatch import file_sha256
 from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
 from mdlake.exchange.row_ranges import RowRanges
@@ -256,8 +256,7 @@ class _Examination:
             for left in folder.iterdir():
                 left.unlink()
             self._read(read_rows(data, form, names, _BATCH_ROWS, strictly=True), folder)
-        if not self.tally.rows_in and self.unit is None:
-            yield no_rows()
+        require_rows(self.tally.rows_in, self.unit)
 
     def _read(self, batches: Iterator[pl.DataFrame], folder: Path) -> None:
         columns, duplicates = layer_schema(self.contract, "raw").names(), Duplicates(self.contract.unit_key)

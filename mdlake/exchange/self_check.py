@@ -74,6 +74,11 @@ class SignedCheck:
                 raise DeliveryRefused("missing_self_check", "the file is not there", where=str(file), next_step=fix)
         return cls(path.read_bytes(), signature.read_bytes().decode("ascii", "replace"))
 
+    @property
+    def check(self) -> SelfCheck:
+        """What is said in it, or `DeliveryRefused` (`unreadable_self_check`)."""
+        return _parsed(self.content)
+
     def write(self, path: Path) -> None:
         """Write the check, and its signature beside it; what a check before it wrote is replaced."""
         path.write_bytes(self.content)
@@ -120,15 +125,7 @@ def _not_signed(what: str) -> DeliveryRefused:
 
 def _require_about(content: bytes, descriptor: Descriptor) -> SelfCheck:
     """The self-check in a file, if it is about this delivery."""
-    said = descriptor.mdlake
-    try:
-        check = SelfCheck.model_validate_json(content)
-    except ValidationError as error:
-        fields = ", ".join(
-            sorted({str(detail["loc"][0]) if detail["loc"] else "JSON" for detail in error.errors(include_input=False)})
-        )
-        fix = "Write it as the exchange standard says, and have it signed again."
-        raise DeliveryRefused("unreadable_self_check", f"the self-check is not right in: {fields}", next_step=fix) from None
+    said, check = descriptor.mdlake, _parsed(content)
     delivered = {
         "organization": said.organization,
         "dataset": said.dataset,
@@ -143,3 +140,14 @@ def _require_about(content: bytes, descriptor: Descriptor) -> SelfCheck:
         fix = "Check this data file, and have that check signed."
         raise DeliveryRefused("other_self_check", f"the self-check is of another delivery: {', '.join(other)}", next_step=fix)
     return check
+
+
+def _parsed(content: bytes) -> SelfCheck:
+    try:
+        return SelfCheck.model_validate_json(content)
+    except ValidationError as error:
+        fields = ", ".join(
+            sorted({str(detail["loc"][0]) if detail["loc"] else "JSON" for detail in error.errors(include_input=False)})
+        )
+        fix = "Write it as the exchange standard says, and have it signed again."
+        raise DeliveryRefused("unreadable_self_check", f"the self-check is not right in: {fields}", next_step=fix) from None

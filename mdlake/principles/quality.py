@@ -198,8 +198,8 @@ RULES = (
         ),
         _quarantined_rows,
         Label(
-            fa="دلیل‌های بالا را در این سطرها برطرف کنید؛ این سطرها در آمار نمی‌آید.",
-            en="Mend the reasons given elsewhere on this page: these rows are set aside.",
+            fa="ایرادهایی را که در همین گزارش آمده برطرف کنید؛ تا آن هنگام این سطرها در آمار نمی‌آید.",
+            en="Mend what this report says of these rows; until then they are in no statistics.",
         ),
     ),
     Rule(

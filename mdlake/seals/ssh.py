@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mdlake.errors import KeyRefused, SealError
 from mdlake.seals.key_files import read_owner_only, write_key_pair
-from mdlake.seals.signers import AllowedSigner, AllowedSigners
+from mdlake.seals.signers import AllowedSigner, AllowedSigners, fingerprint
 
 __all__ = [
     "Message",
@@ -64,6 +64,11 @@ class SigningKey:
     def public_line(self) -> str:
         """``ssh-ed25519 AAAA…``: what an ``allowed_signers`` line ends with."""
         return self.private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """``SHA256:…`` of the public half, as `ssh-keygen -l` shows it."""
+        return fingerprint(base64.b64decode(self.public_line.split()[1]))
 
 
 def generate_signing_key(path: Path, comment: str) -> SigningKey:
