@@ -210,15 +210,17 @@ def print_report(report: Report) -> None:
         _line(f"{name}: {text}")
     colour = "red" if report.refusals or any(group.weight == "refuses" for group in report.groups) else "green"
     _line(report.verdict, f"bold {colour}")
-    for what, fix in report.refusals:
-        _line(f"  · {what}\n    {fix}")
+    for told in report.refusals:
+        _line("  · " + "\n    ".join(part for part in told if part))
     for group in report.groups:
         _line(f"\n{group.title}", f"bold {_COLOURS[group.weight]}")
         for finding in group.findings:
             _line(f"  {report.words['rule']}: {finding.title} [{finding.name}]: {finding.counts}\n    {finding.fix}")
             for spot in finding.spots:
                 about = " · ".join(part for part in (spot.columns, spot.part, spot.what, spot.fix) if part)
-                rows = " ".join(part for part in (report.words["where"], spot.rows, spot.more) if part)
+                rows = " ".join(
+                    part for part in (report.words["where"], report.words["comma"].join(spot.rows), spot.more) if part
+                )
                 counted = f"{spot.count} ({rows})" if spot.rows else spot.count
                 _line(f"    – {about}: {counted}" if about else f"    – {counted}")
     _line(f"\n{report.words['row_one']}")

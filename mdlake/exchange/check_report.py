@@ -107,7 +107,7 @@ class ToldSpot:
     what: str
     fix: str
     count: str
-    rows: str
+    rows: tuple[str, ...]
     more: str
 
 
@@ -137,14 +137,14 @@ class Report:
 
     Attributes:
         facts: what was checked, as name and value.
-        refusals: why it would not be taken in: what and the fix.
+        refusals: why it would not be taken in: what, what the program says of it where that is in English only, the fix.
         is_whole: whether every row number is in it.
     """
 
     words: Mapping[str, str]
     facts: tuple[tuple[str, str], ...]
     verdict: str
-    refusals: tuple[tuple[str, str], ...]
+    refusals: tuple[tuple[str, str, str], ...]
     groups: tuple[ToldGroup, ...]
 
     @property
@@ -164,7 +164,7 @@ def report_of(check: FileCheck, dataset: Dataset, language: Language, ranges: in
         ("period", check.period.label(language)),
         *unit,
         ("contract", persian_digits(check.contract.version) if language == "fa" else check.contract.version),
-        ("rows", told.number(f"{check.rows:,}")),
+        *([] if check.refusals else [("rows", told.number(f"{check.rows:,}"))]),
     ]
     weights: tuple[Weight, ...] = ("refuses", "warning", "allowed")
     by_weight = {weight: tuple(told.finding(f) for f in check.findings if f.weight == weight) for weight in weights}
@@ -196,11 +196,10 @@ def _unit(check: FileCheck, language: Language) -> str:
     return f"{units.label(check.reporting_unit, language)} ({check.reporting_unit})"
 
 
-def _refusal(refusal: DeliveryRefused, language: Language) -> tuple[str, str]:
-    """What and the fix; in Persian the details stay as the program tells them, for whoever is asked."""
+def _refusal(refusal: DeliveryRefused, language: Language) -> tuple[str, str, str]:
     if language == "en":
-        return f"{refusal.what[0].upper()}{refusal.what[1:]}.", refusal.next_step
-    return f"{REASONS[refusal.reason].fa} [{refusal.what}]", _FIXES_FA[refusal.reason]
+        return f"{refusal.what[0].upper()}{refusal.what[1:]}.", "", refusal.next_step
+    return REASONS[refusal.reason].fa, refusal.what, f"{_FIXES_FA[refusal.reason]}."
 
 
 @dataclass(frozen=True)
@@ -229,7 +228,6 @@ class _Teller:
 
     def _spot(self, spot: Spot) -> ToldSpot:
         fault = FAULTS[spot.reason] if spot.reason else None
-        shown = self.words["comma"].join(self._range(*pair) for pair in spot.rows.pairs(self.ranges))
         left = spot.rows.count - RowRanges(spot.rows.first[: self.ranges], spot.rows.last[: self.ranges]).count
         by_name = self.check.contract.by_name
         return ToldSpot(
@@ -238,7 +236,7 @@ class _Teller:
             what=getattr(fault.title, self.language) if fault else "",
             fix=getattr(fault.fix, self.language) if fault else "",
             count=self.number(f"{spot.count:,}"),
-            rows=shown,
+            rows=tuple(self._range(*pair) for pair in spot.rows.pairs(self.ranges)),
             more=self.words["more"].format(count=self.number(f"{left:,}")) if left else "",
         )
 

@@ -42,8 +42,8 @@ class Form:
         Raises:
             MdlakeError: there is no such format, or what is said does not go with it.
         """
-        suffix = name.rpartition(".")[2].lower()
-        if suffix not in _ENCODINGS:
+        stem, _, suffix = name.lower().rpartition(".")
+        if not stem or suffix not in _ENCODINGS:
             raise MdlakeError(
                 "the name ends as no format does",
                 where=name,
