@@ -110,29 +110,26 @@ def check(
     signing_key = load_signing_key(key) if key else None
     contract = agreed_contract(configuration, dataset, period, reporting_unit)
     found = check_file(data, _form(data, encoding, delimiter), dataset, contract, Period.parse(period), reporting_unit)
-    about = configuration.dataset(dataset)
-    if as_json:
-        print_json(found.as_json())
-    else:
-        print_report(report_of(found, about, language, _ON_TERMINAL))
+    about, written = configuration.dataset(dataset), []
     if page:
         beside = page.with_suffix(".rows.csv")
         text, is_whole = check_page(found, about, language, beside.name)
         page.write_text(text, encoding="utf-8")
         if not is_whole:
             found.write_rows(beside)
-        _tell(f"wrote {page}" + ("" if is_whole else f", and every row number to {beside}"), as_json)
+        written.append(f"wrote {page}" + ("" if is_whole else f", and every row number to {beside}"))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_report(report_of(found, about, language, _ON_TERMINAL))
+    for line in written:
+        click.echo(line, err=as_json)
     if signing_key:
         target = _self_check_of(data)
         SignedCheck.by(signing_key, found.self_check()).write(target)
-        _tell(f"signed {target} and {target.name}.sig; next: mdlake deliver pack", as_json)
+        click.echo(f"signed {target} and {target.name}.sig; next: mdlake deliver pack", err=as_json)
     if found.is_refused:
         sys.exit(1)
-
-
-def _tell(text: str, as_json: bool) -> None:
-    """A line for people, which is no part of JSON."""
-    click.echo(text, err=as_json)
 
 
 def _self_check_of(data: Path) -> Path:

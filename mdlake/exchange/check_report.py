@@ -20,7 +20,7 @@ from mdlake.exchange.row_ranges import RowRanges
 from mdlake.layers import FAULTS
 from mdlake.standard import Language, persian_digits
 
-__all__ = ["Report", "ToldFinding", "ToldGroup", "ToldSpot", "check_page", "report_of"]
+__all__ = ["FIXES_FA", "Report", "ToldFinding", "ToldGroup", "ToldSpot", "check_page", "report_of"]
 
 _ON_A_PAGE = 200
 """Ranges of rows that a page shows of one finding."""
@@ -84,8 +84,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
     },
 }
 
-_FIXES_FA: Mapping[str, str] = {
-    "unreadable_file": "چنان که پیام می‌گوید از نو بسازید",
+FIXES_FA: Mapping[str, str] = {
+    "unreadable_file": "پرونده را چنان که پیام می‌گوید دوباره بسازید",
     "encoding": "با کدگذاری اعلام‌شده ذخیره کنید یا کدگذاری درست را اعلام کنید",
     "too_many_columns": "تنها ستون‌های قرارداد را بفرستید",
     "too_large": "تنها جدول را، چنان که سامانهٔ شما می‌سازد، بفرستید",
@@ -199,7 +199,7 @@ def _unit(check: FileCheck, language: Language) -> str:
 def _refusal(refusal: DeliveryRefused, language: Language) -> tuple[str, str, str]:
     if language == "en":
         return f"{refusal.what[0].upper()}{refusal.what[1:]}.", "", refusal.next_step
-    return REASONS[refusal.reason].fa, refusal.what, f"{_FIXES_FA[refusal.reason]}."
+    return REASONS[refusal.reason].fa, refusal.what, f"{FIXES_FA[refusal.reason]}."
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from mdlake.exchange import (
     send,
 )
 from mdlake.exchange.check import _BY_REASON
-from mdlake.exchange.check_report import _FIXES_FA, _WORDS
+from mdlake.exchange.check_report import _WORDS, FIXES_FA
 from mdlake.exchange.dispatch import file_sha256
 from mdlake.layers import FAULTS, MALFORMED_ROW
 from mdlake.principles import RULES
@@ -261,7 +261,7 @@ def test_both_languages_have_a_word_for_everything() -> None:
     for fault in FAULTS.values():
         assert fault.title.fa != fault.title.en
         assert fault.fix.fa != fault.fix.en
-    assert set(_FIXES_FA) >= {reason for reason, _ in OF_FILE.values()} | {"dialect", "too_many_columns", "too_large"}
+    assert set(FIXES_FA) >= {reason for reason, _ in OF_FILE.values()} | {"dialect", "too_many_columns", "too_large"}
     assert MALFORMED_ROW in FAULTS
 
 
