@@ -11,6 +11,7 @@ from mdlake.seals.age import Identity, Recipient, decrypt, encrypt, generate_ide
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
+    check_signature,
     generate_signing_key,
     hash_name_of,
     load_signing_key,
@@ -26,6 +27,7 @@ __all__ = [
     "Recipient",
     "RevokedKeys",
     "SigningKey",
+    "check_signature",
     "decrypt",
     "encrypt",
     "fingerprint",
