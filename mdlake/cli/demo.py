@@ -52,15 +52,15 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
-    console.rule(f"2 · the producers deliver {months} months: one file late, one with wrong national codes", align="left")
+    what = f"the producers check, pack and send {months} months; one is late once, and one file has many wrong codes"
+    console.rule(f"2 · {what}", align="left")
     for period in periods:
-        rows = _deliver(ministry, period)
-        delivered = sum(1 for count in rows.values() if count)
-        console.print(f"  {period}: {delivered} datasets, {sum(rows.values()):,} rows", highlight=False)
+        _deliver(ministry, period)
     _show_deliveries(periods[-1])
     console.rule("3 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
     console.rule(f"4 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
+    _forget_the_number(ministry, spoilt)
     deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
     _take_in(_REFUSED, _CORRECTED_ON)
     print_statuses(run_partitions((), ())[0])
@@ -74,17 +74,27 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         sys.exit(1)
 
 
-def _deliver(ministry: Ministry, period: str) -> dict[str, int]:
-    """Let everybody send a period and take it in; the rows by dataset. The first month of one dataset comes late."""
+def _deliver(ministry: Ministry, period: str) -> None:
+    """Let every producer check, pack and send a month, and take it in; tell what their statistics units found that will refuse it.
+
+    In one month one dataset is spoilt; the first month of another comes late.
+    """
     spoilt, late, *_ = ministry.datasets
-    defects = {"wrong_check_digit": 0.2} if period == _REFUSED else None
-    in_time = [dataset for dataset in ministry.datasets if (dataset, period) != (late, _FIRST)]
-    rows = {name: deliver_synthetic(ministry, name, period, defects=defects if name == spoilt else None) for name in in_time}
+    defects = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
+    in_time = [name for name in ministry.datasets if (name, period) != (late, _FIRST)]
+    sent = [deliver_synthetic(ministry, name, period, defects=defects.get(name)) for name in in_time]
     _take_in(period, _SENT_ON)
-    if late not in rows:
-        rows[late] = deliver_synthetic(ministry, late, period)
+    if late not in in_time:
+        sent.append(deliver_synthetic(ministry, late, period))
         _take_in(period, _SENT_LATE_ON)
-    return rows
+    checks = [check for _, found in sent for check in found]
+    counts = f"{sum(1 for rows, _ in sent if rows)} datasets, {sum(rows for rows, _ in sent):,} rows in {len(checks)} packages"
+    console.print(f"  {period}: {counts}", highlight=False)
+    for check in checks:
+        rules = ", ".join(finding.rule.name for finding in check.findings if finding.weight == "refuses")
+        if rules and not check.reporting_unit:
+            told = f"its statistics unit found what will refuse it ({rules}), signed that, and sends it all the same"
+            console.print(f"    {check.dataset}: {told}", highlight=False, soft_wrap=True)
 
 
 def _take_in(period: str, day: int) -> None:
@@ -120,6 +130,15 @@ def _decide() -> None:
         scope = {"datasets": quarterly, "periodicity": "quarter"}
         drafted = draft_decision(house.register, PERIOD_EXCEPTION, scope, now())
         console.print(f"  {drafted.id}: drafted, nobody has signed it", highlight=False)
+
+
+def _forget_the_number(ministry: Ministry, dataset: str) -> None:
+    """Send what corrects a delivery under the same number: the intake refuses it, and nothing changes."""
+    from mdlake.steps import receive_packages
+
+    deliver_synthetic(ministry, dataset, _REFUSED)
+    for received in receive_packages(installed_house("secure")):
+        console.print(f"  under the same number first, and refused: {received.refusal}", highlight=False, soft_wrap=True)
 
 
 def _sign_what_waits() -> None:
