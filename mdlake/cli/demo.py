@@ -20,6 +20,7 @@ from mdlake.standard import Period, end_of_day_in_iran, midnight_in_iran, solar_
 from mdlake.steps import delivery_standings
 
 if TYPE_CHECKING:
+    from mdlake.exchange import Received
     from mdlake.steps import PartitionStatus
     from mdlake.synthetic import Ministry
 
@@ -75,7 +76,7 @@ def demo(persons: int, workplaces: int, months: int) -> None:
 
 
 def _deliver(ministry: Ministry, period: str) -> None:
-    """Let every producer check, pack and send a month, and take it in; tell what their statistics units found that will refuse it.
+    """Let every producer check, pack and send a month, and take it in; tell what statistics units found that will refuse it.
 
     In one month one dataset is spoilt; the first month of another comes late.
     """
@@ -97,7 +98,7 @@ def _deliver(ministry: Ministry, period: str) -> None:
             console.print(f"    {check.dataset}: {told}", highlight=False, soft_wrap=True)
 
 
-def _take_in(period: str, day: int) -> None:
+def _take_in(period: str, day: int) -> tuple[Received, ...]:
     """Take in what waits on a day of the month after a period, as if it were that day: the demo plays the year 1403.
 
     So the delivery calendar finds the demo's months where its story has them, and not years late.
@@ -105,7 +106,7 @@ def _take_in(period: str, day: int) -> None:
     from mdlake.steps import receive_packages
 
     at = midnight_in_iran(Period.parse(period).next().first_day + timedelta(days=day - 1)) + timedelta(hours=12)
-    receive_packages(replace(installed_house("secure"), now=lambda: at))
+    return receive_packages(replace(installed_house("secure"), now=lambda: at))
 
 
 def _show_deliveries(last: str) -> None:
@@ -134,10 +135,8 @@ def _decide() -> None:
 
 def _forget_the_number(ministry: Ministry, dataset: str) -> None:
     """Send what corrects a delivery under the same number: the intake refuses it, and nothing changes."""
-    from mdlake.steps import receive_packages
-
     deliver_synthetic(ministry, dataset, _REFUSED)
-    for received in receive_packages(installed_house("secure")):
+    for received in _take_in(_REFUSED, _CORRECTED_ON):
         console.print(f"  under the same number first, and refused: {received.refusal}", highlight=False, soft_wrap=True)
 
 
