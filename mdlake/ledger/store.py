@@ -107,8 +107,11 @@ class Ledger:
         with self._database.reading() as connection:
             return tuple(map(_delivery, connection.execute(query)))
 
-    def submissions(self, until: datetime) -> tuple[Submission, ...]:
-        """Every coming of a delivery up to a moment, oldest first, each with the answer that it got then.
+    def submissions(
+        self, until: datetime, organization: str | None = None, dataset: str | None = None, period: str | None = None
+    ) -> tuple[Submission, ...]:
+        """Every coming of a delivery (of the given organization, dataset and period) up to a moment, oldest first,
+        each with the answer that it got then.
 
         A delivery of which no package is known, recorded before packages were, came once.
         """
@@ -120,6 +123,7 @@ class Ledger:
         query = (
             select(*place, *(answer.label(column.name) for answer, column in zip(answers, alone, strict=True)))
             .join_from(deliveries, packages, packages.c.delivery_id == deliveries.c.delivery_id, isouter=True)
+            .where(*_matching(deliveries, organization=organization, dataset=dataset, period=period))
             .where(answers[0] <= moment_text(until))
             .order_by(answers[0], packages.c.package_id, deliveries.c.delivery_id)
         )
