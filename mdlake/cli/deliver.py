@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from mdlake.cli.surroundings import as_json_option, console, print_json
-from mdlake.config import Configuration, Home, load_configuration
+from mdlake.config import SELF_CHECK_NAMESPACE, Configuration, Home, load_configuration
 from mdlake.standard import Period
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def keygen(organization: str, folder: Path, desks: tuple[str, ...]) -> None:
 @click.option("--language", type=click.Choice(["fa", "en"]), default="en", show_default=True, help="Of what is told.")
 @click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that stays with you.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="The statistics unit's key: sign what was found.")
+@click.option("--unsigned", is_flag=True, help="Write what was found, to be signed by ssh-keygen: a key with a passphrase.")
 @as_json_option
 def check(
     data: Path,
@@ -96,6 +97,7 @@ def check(
     language: Any,
     page: Path | None,
     key: Path | None,
+    unsigned: bool,
     as_json: bool,
 ) -> None:
     """Check a whole FILE of a DATASET (organization/dataset) and PERIOD as the ministry will, and tell every finding.
@@ -124,8 +126,12 @@ def check(
         print_report(report_of(found, about, language, _ON_TERMINAL))
     for line in written:
         click.echo(line, err=as_json)
+    target = _self_check_of(data)
+    if unsigned:
+        target.write_bytes(found.self_check().content)
+        by_hand = f"ssh-keygen -Y sign -n {SELF_CHECK_NAMESPACE} -f KEY {target}"
+        click.echo(f"wrote {target}; the statistics unit signs it: {by_hand}", err=as_json)
     if signing_key:
-        target = _self_check_of(data)
         SignedCheck.by(signing_key, found.self_check()).write(target)
         click.echo(f"signed {target} and {target.name}.sig; next: mdlake deliver pack", err=as_json)
     if found.is_refused:

@@ -160,6 +160,20 @@ def test_what_a_person_does_wrong_is_told_with_what_to_do(
     assert told in str(result.exception)
 
 
+def test_a_key_with_a_passphrase_signs_the_check_by_ssh_keygen(mdlake: Mdlake, data: Path) -> None:
+    done(mdlake("check", data, PLACES, MONTH, "--unsigned"))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "five words", "-f", "unit"], check=True)
+    asked = mdlake("check", data, PLACES, MONTH, "--sign", "unit")
+    assert "passphrase" in str(asked.exception)
+    # whoever signs types it; here it is taken away first
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "five words", "-N", "", "-f", "unit"], check=True, capture_output=True)
+    sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "mdlake-self-check", "-f", "unit", "places.self-check.json"]
+    subprocess.run(sign, check=True, capture_output=True)
+    generate_signing_key(Path("k"), "k")
+    Path("recipients").write_text(f"{generate_identity(Path('id')).recipients[0]}\n", encoding="ascii")
+    done(mdlake("pack", data, PLACES, MONTH, "--key", "k", "--recipients", "recipients"))
+
+
 def test_a_key_is_never_written_over(mdlake: Mdlake) -> None:
     done(mdlake("keygen", "sso", "--to", "keys", "--desk", "sender"))
     assert sorted(path.name for path in Path("keys").iterdir()) == ["sender", "sender.pub"]
