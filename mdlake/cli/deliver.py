@@ -12,6 +12,7 @@ import click
 
 from mdlake.cli.surroundings import as_json_option, console, print_json
 from mdlake.config import SELF_CHECK_NAMESPACE, Configuration, Home, load_configuration
+from mdlake.errors import MdlakeError
 from mdlake.standard import Period
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def check(
     from mdlake.exchange import SignedCheck, agreed_contract, check_file, check_page, report_of
     from mdlake.seals import load_signing_key
 
+    if page and not page.parent.is_dir():
+        raise MdlakeError("there is no folder for the page", where=str(page), next_step="Make it, or name another one.")
     configuration = _configuration()
     signing_key = load_signing_key(key) if key else None
     contract = agreed_contract(configuration, dataset, period, reporting_unit)
@@ -117,6 +120,7 @@ def check(
         beside = page.with_suffix(".rows.csv")
         text, is_whole = check_page(found, about, language, beside.name)
         page.write_text(text, encoding="utf-8")
+        beside.unlink(missing_ok=True)
         if not is_whole:
             found.write_rows(beside)
         written.append(f"wrote {page}" + ("" if is_whole else f", and every row number to {beside}"))
@@ -128,7 +132,7 @@ def check(
         click.echo(line, err=as_json)
     target = _self_check_of(data)
     if unsigned:
-        target.write_bytes(found.self_check().content)
+        found.self_check().write(target)
         by_hand = f"ssh-keygen -Y sign -n {SELF_CHECK_NAMESPACE} -f KEY {target}"
         click.echo(f"wrote {target}; the statistics unit signs it: {by_hand}", err=as_json)
     if signing_key:
@@ -157,7 +161,13 @@ def _self_check_of(data: Path) -> Path:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The IT Centre's list, to whom it is encrypted.",
 )
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Where the package goes (default: here).")
+@click.option(
+    "--to",
+    "folder",
+    default=".",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the package goes (default: here).",
+)
 def pack(
     data: Path,
     dataset: str,
@@ -170,7 +180,7 @@ def pack(
     self_check: Path | None,
     key: Path,
     recipients: Path,
-    folder: Path | None,
+    folder: Path,
 ) -> None:
     """Pack a FILE that the statistics unit checked: describe it, encrypt it to the IT Centre, sign it.
 
@@ -189,7 +199,7 @@ def pack(
         consignment.descriptor(data, signed.check.rows),
         data,
         signed,
-        folder or Path(),
+        folder,
         read_recipients(recipients.read_text(encoding="utf-8"), recipients.name),
         load_signing_key(key),
     )

@@ -51,6 +51,11 @@ class SelfCheck(_Strict):
         """The file: what is signed, byte for byte."""
         return self.model_dump_json(exclude_none=True).encode()
 
+    def write(self, path: Path) -> None:
+        """Write it to be signed by ssh-keygen; the signature of what was there before is gone."""
+        path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
+        path.write_bytes(self.content)
+
 
 @dataclass(frozen=True)
 class SignedCheck:

@@ -149,6 +149,7 @@ def test_a_spoilt_file_is_told_on_the_terminal_in_a_page_and_in_json_and_its_fin
             DeliveryRefused,
             "deliver check --sign",
         ),
+        (["check", "places.csv", PLACES, MONTH, "--html", "no/page.html"], MdlakeError, "no folder for the page"),
         (["send", "places.csv", "--to", "."], MdlakeError, "deliver pack"),
     ],
 )
