@@ -385,6 +385,12 @@ def test_a_self_check_that_was_changed_after_its_signature_is_not_packed(
     assert caught.value.reason == reason
 
 
+def test_what_numbers_itself_before_what_it_replaces_is_not_packed(pack: Pack) -> None:
+    with pytest.raises(DeliveryRefused) as caught:
+        pack(change=lambda descriptor: descriptor["mdlake"].update(sequence=2, supersedes=2))
+    assert caught.value.reason == "older_sequence"
+
+
 def test_a_self_check_of_another_file_is_not_packed(pack: Pack) -> None:
     other = ROW.replace(",12,", ",13,")
     assert other != ROW
