@@ -46,7 +46,7 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
-    console.rule(f"2 · the producers check, pack, send {months} months; one file has many wrong codes", align="left")
+    console.rule(f"2 · the producers check, pack and send {months} months; in one file, many codes are wrong", align="left")
     for period in periods:
         spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
         _deliver(ministry, period, spoiling)
