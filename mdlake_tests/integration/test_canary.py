@@ -88,8 +88,6 @@ def rewrite(file: DeliveredFile, change: Callable[[bytes], bytes]) -> None:
     digest = hashlib.sha256(data).hexdigest()
     descriptor["resources"][0] |= {"bytes": len(data), "hash": f"sha256:{digest}"}
     descriptor["mdlake"]["declared_rows"] = data.count(b"\n") - 1
-    if descriptor["mdlake"]["supersedes"]:
-        descriptor["mdlake"]["supersedes"] = 1  # of what came later, nothing was accepted
     file.descriptor_path.write_text(json.dumps(descriptor), encoding="utf-8")
 
 
