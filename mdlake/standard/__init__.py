@@ -40,6 +40,7 @@ from mdlake.standard.identifiers import (
     IdentifierType,
     identifier_type,
 )
+from mdlake.standard.spelling import MAX_PLACE, Spelling, spelling_of
 from mdlake.standard.text import (
     clean_code,
     fold_digits,
@@ -56,6 +57,7 @@ __all__ = [
     "HANDS",
     "IDENTIFIER_TYPES",
     "LAST_YEAR",
+    "MAX_PLACE",
     "Classification",
     "Code",
     "Hand",
@@ -64,6 +66,7 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "Spelling",
     "clean_code",
     "day_in_iran",
     "day_of_solar_hijri",
@@ -85,5 +88,6 @@ __all__ = [
     "solar_hijri_day",
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
+    "spelling_of",
     "year_start",
 ]
