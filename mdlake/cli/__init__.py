@@ -11,6 +11,7 @@ from mdlake import __version__
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
 from mdlake.cli.demo import demo
+from mdlake.cli.forms import dummy, template
 from mdlake.cli.installation import config, init, maintain, ui
 from mdlake.cli.questions import sql
 from mdlake.cli.work import run, status, synthesize
@@ -37,6 +38,14 @@ def cli() -> None:
       mdlake ui            the same in the Dagster UI
     """
 
+
+@cli.group()
+def deliver() -> None:
+    """A producer's desk: what is made before a delivery is sent."""
+
+
+for _command in (template, dummy):
+    deliver.add_command(_command)
 
 for _command in (init, config, synthesize, run, status, decide, offices, sql, keys, log, maintain, ui, demo):
     cli.add_command(_command)
