@@ -89,7 +89,8 @@ def _form_of_texts(column: Column) -> Label:
         titles = column.classification
         return Label(fa=f"از فهرست «{titles.title_fa}»{also_fa}", en=f"of the list {titles.title_en}{also_en}")
     if column.pattern is not None:
-        return Label(fa=f"به شکل {column.pattern}", en=f"of the form {column.pattern}")
+        # isolated, or the Persian around it turns its brackets
+        return Label(fa=f"به شکل \u2066{column.pattern}\u2069", en=f"of the form {column.pattern}")
     if column.type == "free_text":
         return Label(fa="هر متن؛ از محل امن بیرون نمی‌رود", en="any text; it never leaves the secure location")
     return Label(fa="هر متن", en="any text")

@@ -5,7 +5,8 @@ Cells of identifiers, codes and dates are text, so that a spreadsheet neither dr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ _WIDTHS = {"identifier": 15, "text": 18, "free_text": 40, "code": 10, "integer":
 _LISTED = 120
 """A list of more codes is no help in a cell; it stands on the guide's sheet all the same."""
 
-_NOTE_WIDTH, _LINE_HEIGHT, _LINE_LETTERS = 330, 19, 45
+_GUIDE = ((26, "fa"), (26, "fa"), (26, "en"), (48, "fa"), (48, "en"), (16, "fa"))
+"""Width and language of the columns of the guide."""
+
+
+_NOTE_WIDTH, _LINE_HEIGHT, _LINE_LETTERS = 330, 17, 45
 _BYTE_ORDER_MARK = "\ufeff"
 
 _Formats = Mapping[str, Any]
@@ -59,15 +64,18 @@ def _write_workbook(path: Path, contract: Contract, period: Period) -> None:
         formats = {
             "required": workbook.add_format(bold | {"bg_color": "#FFE699"}),
             "optional": workbook.add_format(bold | {"bg_color": "#E7E6E6"}),
-            "title": workbook.add_format({"bold": True}),
             "text": workbook.add_format({"num_format": "@"}),
             "number": workbook.add_format({"num_format": "#,##0"}),
-            "wrapped": workbook.add_format({"num_format": "@", "text_wrap": True, "valign": "top"}),
         }
+        for language, direction, side in (("fa", 2, "right"), ("en", 1, "left")):
+            words = {"num_format": "@", "text_wrap": True, "valign": "top", "reading_order": direction, "align": side}
+            formats |= {language: workbook.add_format(words), f"title {language}": workbook.add_format(words | {"bold": True})}
         table, guide = workbook.add_worksheet("data"), workbook.add_worksheet(GUIDE_SHEET)
         for sheet in (table, guide):
             sheet.right_to_left()
             sheet.freeze_panes(1, 0)
+            sheet.set_landscape()
+            sheet.fit_to_pages(1, 0)
         places = _write_guide(guide, contract, period, formats)
         table.set_comments_author("mdlake")
         for at, column in enumerate(contract.columns):
@@ -104,34 +112,33 @@ def _restrict(sheet: Any, at: int, column: Column, places: Mapping[str, tuple[in
 
 def _write_guide(sheet: Any, contract: Contract, period: Period, formats: _Formats) -> dict[str, tuple[int, int]]:
     """The columns, what holds between them, and the lists of codes; the first and last row of each list, by its name."""
-    sheet.set_column(0, 5, 30, formats["wrapped"])
-    titles = ("سرستون / header", "معنا / meaning", "meaning", "چه بنویسید", "what to write", "لازم / required")
-    sheet.write_row(0, 0, titles, formats["title"])
-    at = 1
+    for at, (width, _) in enumerate(_GUIDE):
+        sheet.set_column(at, at, width)
+    titles = ("سرستون / header", "معنا", "meaning", "چه بنویسید", "what to write", "لازم / required")
+    at = _write_texts(sheet, 0, titles, formats, "title ")
     for column in contract.columns:
         told = explained(contract, column, period)
-        unit = (f"، {told.unit.fa}", f", {told.unit.en}") if told.unit else ("", "")
-        forms = (f"{told.kind.fa}{unit[0]}: {told.form.fa}", f"{told.kind.en}{unit[1]}: {told.form.en}")
-        needed = f"{told.required.fa} / {told.required.en}"
-        _write_texts(sheet, at, column.header, told.label.fa, told.label.en, *forms, needed)
-        at += 1
-    sheet.write_row(at + 1, 0, ("شرط‌ها / conditions",), formats["title"])
-    at += 2
+        fa, en = (f"، {told.unit.fa}", f", {told.unit.en}") if told.unit else ("", "")
+        forms = (f"{told.kind.fa}{fa}: {told.form.fa}", f"{told.kind.en}{en}: {told.form.en}")
+        needed = "بله / yes" if column.required else "خیر / no"
+        at = _write_texts(sheet, at, (column.header, told.label.fa, told.label.en, *forms, needed), formats)
+    at = _write_texts(sheet, at + 1, ("شرط‌ها / conditions",), formats, "title ")
     for condition in conditions(contract):
-        _write_texts(sheet, at, "", condition.fa, condition.en)
-        at += 1
-    sheet.write_row(at + 1, 0, ("فهرست / list", "کد / code", "معنا", "meaning"), formats["title"])
-    at += 2
+        at = _write_texts(sheet, at, ("", "", "", condition.fa, condition.en), formats)
+    at = _write_texts(sheet, at + 1, ("فهرست / list", "کد / code", "", "معنا", "meaning"), formats, "title ")
     places: dict[str, tuple[int, int]] = {}
     for classification in dict.fromkeys(c.classification for c in contract.columns if c.classification):
         first = at
         for code in (entry for entry in classification.codes if entry.is_valid_at(period)):
-            _write_texts(sheet, at, classification.title_fa, code.code, code.label_fa, code.label_en)
-            at += 1
+            at = _write_texts(sheet, at, (classification.title_fa, code.code, "", code.label_fa, code.label_en), formats)
         places[classification.name] = first, at - 1
     return places
 
 
-def _write_texts(sheet: Any, row: int, *texts: str) -> None:
+def _write_texts(sheet: Any, row: int, texts: Sequence[str], formats: _Formats, style: str = "") -> int:
+    """Write texts into a row that is high enough for them, and return the number of the next one."""
+    lines = max(math.ceil(len(text) / width) for text, (width, _) in zip(texts, _GUIDE, strict=False))
+    sheet.set_row(row, _LINE_HEIGHT * max(lines, 1))
     for at, text in enumerate(texts):
-        sheet.write_string(row, at, text)
+        sheet.write_string(row, at, text, formats[style + _GUIDE[at][1]])
+    return row + 1
