@@ -127,7 +127,12 @@ class _Plan:
 
     @cached_property
     def groups(self) -> int:
-        return max(self.rows // self.group_rows, 1)
+        groups = max(self.rows // self.group_rows, 1)
+        for name in self.grouped:
+            if self.values[name].count < groups * len(self.units):
+                what = f"there are {self.values[name].count} different {name} at most"
+                raise self.impossible(what, "Ask for fewer rows.")
+        return groups
 
     # ── what must not repeat ──
 
@@ -188,7 +193,7 @@ class _Plan:
         # a row is told from others by what it does not leave blank
         telling = [c for c in right if self.distinct & set(self.contract.unit_key) - (every - c)]
         blank = sorted((frozenset(every - c) for c in telling or right), key=sorted)
-        fillings = tuple(b for b in blank if all(self.codes_beside(name, b) for name in self.required_by))
+        fillings = tuple(b for b in blank if all(self.codes_beside(name, b).size for name in self.required_by))
         if not fillings:
             raise self.impossible("its alternatives and requirements contradict each other", "Have the contract corrected.")
         return fillings
@@ -236,10 +241,9 @@ class _Batch:
         """The number of each row's value."""
         plan, first = self.plan, self.plan.equals.get(name, name)
         count = plan.values[first].count
-        if first in plan.grouped:
-            return _spread(self._group, count, plan.stream(first), plan.groups * len(plan.units))
-        if first in plan.distinct:
-            return _spread(self._row, count, plan.stream(first), plan.all_rows)
+        spread = self._spread_by(first)
+        if spread is not None:
+            return _spread(spread, count, plan.stream(first))
         if first in plan.digits:
             counted = self._place if plan.counted_within else self._row
             return counted // np.uint64(plan.digits[first]) % np.uint64(count)
@@ -249,6 +253,14 @@ class _Batch:
         if first in plan.required_by:
             return self._beside_blanks(first, drawn)
         return drawn % np.uint64(count)
+
+    def _spread_by(self, name: str) -> Numbers | None:
+        """What numbers a column's values, where they must not meet by chance."""
+        if name in self.plan.grouped:
+            return self._group
+        # where chance brings most of few amounts together, the others are outliers
+        is_amount = self.plan.contract.column(name).type == "amount" and name not in self.plan.follows
+        return self._row if is_amount or name in self.plan.distinct else None
 
     def _index(self, name: str) -> Numbers:
         """What a column's value is drawn by: the row, or the unit of several rows that has one value of it."""
@@ -313,12 +325,8 @@ def _drawn(numbers: Numbers, stream: int) -> Numbers:
         return mixed ^ (mixed >> np.uint64(31))
 
 
-def _spread(numbers: Numbers, count: int, stream: int, needed: int) -> Numbers:
-    """Different numbers for different ones, all over the range below `count`."""
-    if needed > count:
-        raise MdlakeError(
-            f"there are {count} different units at most, and {needed} are asked for", next_step="Ask for fewer rows."
-        )
+def _spread(numbers: Numbers, count: int, stream: int) -> Numbers:
+    """Numbers below `count`, evenly over all of them, and no two the same while there are fewer than `count`."""
     size = min(count, _MOST_SPREAD)
     step = max(int(size * _GOLDEN) + stream % 1000, 1)
     while math.gcd(step, size) > 1:

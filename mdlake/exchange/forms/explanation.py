@@ -21,8 +21,20 @@ _KINDS = {
     "month": Label(fa="ماه", en="month"),
 }
 _UNITS = {"rial": "ریال", "day": "روز", "month": "ماه", "hour": "ساعت", "person": "نفر", "point": "امتیاز", "decile": "دهک"}
-_SIGNS = {"<": "پیش از", "<=": "نه پس از", "==": "برابر با", ">=": "نه پیش از", ">": "پس از"}
-_NUMBER_SIGNS = {"<": "کمتر از", "<=": "حداکثر", "==": "برابر با", ">=": "حداقل", ">": "بیشتر از"}
+_TIMES = {
+    "<": Label(fa="پیش از", en="before"),
+    "<=": Label(fa="نه پس از", en="not after"),
+    "==": Label(fa="همان", en="the same as"),
+    ">=": Label(fa="نه پیش از", en="not before"),
+    ">": Label(fa="پس از", en="after"),
+}
+_NUMBERS = {
+    "<": Label(fa="کمتر از", en="less than"),
+    "<=": Label(fa="حداکثر", en="at most"),
+    "==": Label(fa="برابر با", en="equal to"),
+    ">=": Label(fa="حداقل", en="at least"),
+    ">": Label(fa="بیشتر از", en="more than"),
+}
 
 
 @dataclass(frozen=True)
@@ -132,8 +144,8 @@ def conditions(contract: Contract) -> Iterator[Label]:
     yield Label(fa=f"هر {listed(key, 'و')} یک سطر دارد", en=f"one row for each {listed(key, 'and')}")
     for edit in contract.edits:
         left, right = headers[edit.left], headers[edit.right]
-        signs = _NUMBER_SIGNS if contract.column(edit.left).type in ("integer", "amount") else _SIGNS
-        yield Label(fa=f"{left} {signs[edit.operator]} {right} است", en=f"{left} {edit.operator} {right}")
+        word = (_NUMBERS if contract.column(edit.left).type in ("integer", "amount") else _TIMES)[edit.operator]
+        yield Label(fa=f"{left} {word.fa} {right} است", en=f"{left} is {word.en} {right}")
     for names in contract.alternatives:
         yield Label(fa=f"در هر سطر درست یکی پر است: {listed(names, 'یا')}", en=f"exactly one is filled: {listed(names, 'or')}")
     for requirement in contract.requirements:

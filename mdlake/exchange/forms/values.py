@@ -86,7 +86,7 @@ def codes_of(contract: Contract, column: Column, period: Period) -> dict[str, st
     """The codes of a column that are valid in a period, each with how it is written so that it is read as this code.
 
     Raises:
-        MdlakeError: no code is valid in the period.
+        MdlakeError: no code is valid in the period, or it would be read as another one.
     """
     assert column.classification is not None
     words = {match_key_value(word): code for word, code in column.values.items()}
@@ -98,15 +98,21 @@ def codes_of(contract: Contract, column: Column, period: Period) -> dict[str, st
         if right:
             written[code] = right[0]
     if not written:
-        what, fix = "no code can be written that is valid in this period", "Have the classification or the contract corrected."
-        raise MdlakeError(what, where=f"{contract.dataset} {period}, column {column.name}", next_step=fix)
+        raise _unwritten(contract, column, period)
     return written
+
+
+def _unwritten(contract: Contract, column: Column, period: Period) -> MdlakeError:
+    what, fix = "no code that it needs can be written in this period", "Have the classification or the contract corrected."
+    return MdlakeError(what, where=f"{contract.dataset} {period}, column {column.name}", next_step=fix)
 
 
 def _codes(contract: Contract, column: Column, period: Period) -> list[str]:
     """Codes as they are written; first those that one row of a unit made of rows must have."""
     written = codes_of(contract, column, period)
-    needed = [c.code for c in contract.compositions if c.column == column.name and c.code in written]
+    needed = [composition.code for composition in contract.compositions if composition.column == column.name]
+    if not set(needed) <= set(written):
+        raise _unwritten(contract, column, period)
     return [written[code] for code in dict.fromkeys([*needed, *written])]
 
 
