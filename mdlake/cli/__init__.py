@@ -10,6 +10,7 @@ import click
 from mdlake import __version__
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
+from mdlake.cli.deliver import deliver
 from mdlake.cli.demo import demo
 from mdlake.cli.forms import dummy, template
 from mdlake.cli.installation import config, init, maintain, ui
@@ -39,15 +40,10 @@ def cli() -> None:
     """
 
 
-@cli.group()
-def deliver() -> None:
-    """A producer's desk: what is made before a delivery is sent."""
-
-
 for _command in (template, dummy):
     deliver.add_command(_command)
 
-for _command in (init, config, synthesize, run, status, decide, offices, sql, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

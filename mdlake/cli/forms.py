@@ -49,7 +49,7 @@ def template(dataset: str, period: str, format_: str, encoding: str | None, deli
 @click.argument("period")
 @click.option("--rows", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same rows.")
-@click.option("--unit", help="Code of the reporting unit, where each sends its own file.")
+@click.option("--reporting-unit", "unit", help="Code of the reporting unit, where each sends its own file.")
 @click.option("--format", "format_", type=click.Choice(["csv", "xlsx", "parquet"]), default="csv", show_default=True)
 @_encoding
 @_delimiter
