@@ -37,6 +37,7 @@ description: {fa: هر آنچه قرارداد می‌تواند بگوید, en:
 temporal_type: event
 statistical_unit: {fa: سطر, en: row}
 periodicity: month
+delivery: {due_day: 10, grace_days: 5}
 versions:
   - version: "1.0"
     valid_from: 1399-11
