@@ -36,7 +36,7 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: a SQLite file (`sqlite:////srv/mdlake/control/ledger.db`) or any SQLAlchemy URL."""
+        """`url`: a file in SQLite (`sqlite:////srv/mdlake/control/ledger.db`) or a database in PostgreSQL, without a password."""
         self._database = Database(url)
         self.audit = AuditLog(self._database)
         self.decisions = DecisionIndex(self._database)
