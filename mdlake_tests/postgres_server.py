@@ -22,12 +22,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-__all__ = ["Cluster", "Unavailable", "running_cluster"]
+__all__ = ["Cluster", "Unavailable", "free_port", "running_cluster"]
 
 _SETTINGS = {
     # what a power cut would cost does not matter here
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "60",
@@ -122,7 +121,7 @@ def running_cluster() -> Iterator[Cluster]:
     # the path of a socket is short, and the account of the server must reach it: pytest's folders are neither
     folder = Path(tempfile.mkdtemp(prefix="mdlake-pg-"))
     account = _unprivileged_account() if os.geteuid() == 0 else None
-    cluster = Cluster(folder, _free_port(), account, _binaries())
+    cluster = Cluster(folder, free_port(), account, _binaries())
     try:
         if account:
             shutil.chown(folder, account)
@@ -157,7 +156,8 @@ def _unprivileged_account() -> str:
     raise Unavailable("PostgreSQL does not run as root, and there is no account to run it as")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
