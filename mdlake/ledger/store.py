@@ -24,7 +24,7 @@ from mdlake.ledger.tables import deliveries, month_closes, packages, pins, verdi
 __all__ = ["Ledger"]
 
 _ACTOR = "mdlake"
-_CHANGING = ("sequence", "file_name", "state", "reason", "message")
+_CHANGING = ("sequence", "file_name", "declared_rows", "contract_version", "state", "reason", "message")
 """What may become different of a delivery whose file is known."""
 
 

@@ -535,7 +535,7 @@ def require_tables(house: House, newest: Mapping[Part, Version], expected: Mappi
         dataset, period = house.configuration.dataset(key), Period.parse(month)
         contract = dataset.contract(period)
         raw = house.table("raw", dataset, contract).scan(month).drop(PARTITION_COLUMN).sort(ROW).drop(ROW).collect()
-        named = {column.header: name for name, column in contract.columns.items()}
+        named = {column.header: column.name for column in contract.columns}
         assert raw.select(sent.rename(named).columns).equals(sent.rename(named)), (key, month)
     assert contents(house, newest) == expected
 

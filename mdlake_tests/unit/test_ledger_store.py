@@ -289,6 +289,14 @@ def test_a_file_has_the_state_it_was_found_in_last_and_the_audit_log_tells_all_o
     ]
 
 
+def test_a_file_that_was_refused_for_what_was_said_of_it_counts_by_what_is_said_of_it_now(ledger: Ledger) -> None:
+    said_wrong = replace(DELIVERY, declared_rows=7, contract_version="1", state="refused", reason="row_count")
+    ledger.record_delivery(said_wrong)
+    accepted = ledger.record_delivery(DELIVERY)
+    assert (accepted.declared_rows, accepted.contract_version) == (DELIVERY.declared_rows, DELIVERY.contract_version)
+    assert ledger.current_delivery("sso", "workplaces", "1403-03") == accepted
+
+
 def test_the_message_of_a_refusal_is_not_in_the_audit_log(ledger: Ledger) -> None:
     ledger.record_delivery(replace(DELIVERY, state="refused", reason="bad_rows", message="line 7"))
     [(_, details)] = entries(ledger)
