@@ -137,6 +137,33 @@ def test_an_account_is_let_in_by_its_password_file_alone(cluster: Cluster, migra
     assert SECRET not in str(refused.value) + told(url)
 
 
+def test_two_accounts_share_a_ledger_that_was_made_as_the_documentation_says(cluster: Cluster, tmp_path: Path) -> None:
+    page = (CONFIG.parent / "docs" / "data-team.md").read_text(encoding="utf-8")
+    chapter = page.partition("## The ledger on PostgreSQL")[2]
+    commands = chapter.partition("```text")[2].partition("```")[0]
+    surroundings = {
+        "PATH": f"{cluster.binaries}:{os.environ['PATH']}",
+        "PGHOST": str(cluster.folder),
+        "PGPORT": str(cluster.port),
+        "PGDATABASE": "postgres",
+    }
+    assert commands.count("createuser") == 3
+    subprocess.run(["sh", "-e", "-c", commands], env={**os.environ, **surroundings}, check=True, capture_output=True)
+    accounts, passwords = ("mdlake-secure", "mdlake-research"), tmp_path / "pgpass"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"*:*:*:*:{SECRET}\n", encoding="ascii")
+    ledgers = []
+    for account in accounts:
+        cluster.execute(f"ALTER ROLE {{}} PASSWORD '{SECRET}'", account)
+        ledgers.append(Ledger(f"postgresql://{account}@127.0.0.1:{cluster.port}/mdlake?passfile={passwords}"))
+        ledgers[-1].upgrade()
+    for number, ledger in enumerate(ledgers, start=1):
+        ledger.record_delivery(replace(DELIVERY, sequence=number))
+        assert ledger.audit.verify().entries == number
+    assert ledgers[0].deliveries() == ledgers[1].deliveries()
+    cluster.drop("mdlake")
+
+
 @pytest.mark.parametrize("made", ["ENCODING 'LATIN1' LOCALE 'C'", "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'fa'"])
 def test_a_database_that_sorts_or_stores_texts_otherwise_is_refused_at_its_making(cluster: Cluster, made: str) -> None:
     cluster.execute(f"CREATE DATABASE other TEMPLATE template0 {made}")
