@@ -17,7 +17,7 @@ from mdlake.config import Configuration
 from mdlake.pipeline.boundary import told
 from mdlake.pipeline.naming import ARRIVAL_TAG, PARTITION_TAG, asset_key, job_name, partition_tag
 from mdlake.pipeline.under_way import backfilled, next_attempt, running_partitions
-from mdlake.steps import Handover, House, handovers
+from mdlake.steps import House, handovers
 
 __all__ = ["handover_sensor"]
 
@@ -45,21 +45,16 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
             tag = partition_tag(verdict.organization, verdict.dataset, verdict.period)
             if tag[PARTITION_TAG] in running or (asset_key("published", dataset), verdict.period) in awaited:
                 continue
-            tags = {**tag, ARRIVAL_TAG: _fingerprint(handover)}
+            # under other decisions it is asked for again: the run may have been refused for want of them
+            content = ".".join((tag[PARTITION_TAG], verdict.content_id, verdict.rule_version, *handover.decisions))
+            tags = {**tag, ARRIVAL_TAG: hashlib.sha256(content.encode()).hexdigest()}
             attempt = next_attempt(context.instance, tags)
-            if attempt is None:
-                continue
-            yield dg.RunRequest(
-                run_key=f"{tag[PARTITION_TAG]}.{tags[ARRIVAL_TAG]}.{attempt}",
-                job_name=job_name("research", dataset),
-                partition_key=verdict.period,
-                tags=tags,
-            )
+            if attempt is not None:
+                yield dg.RunRequest(
+                    run_key=f"{content}.{attempt}",
+                    job_name=job_name("research", dataset),
+                    partition_key=verdict.period,
+                    tags=tags,
+                )
 
     return due
-
-
-def _fingerprint(handover: Handover) -> str:
-    """SHA-256 (hex) of what is handed over; under other decisions it is another, as a run may be refused for want of them."""
-    verdict = handover.verdict
-    return hashlib.sha256(".".join((verdict.content_id, verdict.rule_version, *handover.decisions)).encode()).hexdigest()

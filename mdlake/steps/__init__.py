@@ -7,7 +7,7 @@ these steps, and the command.
 from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, arrivals
-from mdlake.steps.handover import Handover, handovers, unexcepted_periods
+from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge
 from mdlake.steps.made import Made
@@ -28,7 +28,6 @@ __all__ = [
     "LAYER_BELOW",
     "RECIPIENTS",
     "Arrival",
-    "Handover",
     "House",
     "Judgement",
     "Made",
