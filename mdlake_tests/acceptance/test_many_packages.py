@@ -55,6 +55,7 @@ from mdlake.steps import (
     make_published,
     make_raw,
     make_standardized,
+    months_to_close,
     open_house,
     prepare,
     receive_packages,
@@ -309,10 +310,10 @@ def unfinished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def nothing_is_left_to_do(house: House, instance: dg.DagsterInstance) -> bool:
-    """No package waits, no run is under way, and everything that was accepted is published."""
+    """No package waits, no run is under way, everything that was accepted is published, and its months are closed."""
     if len(receipts_of(house.home)) < PACKAGES or waiting_mark(house) or unfinished(instance):
         return False
-    return due_partitions(house) == ()
+    return due_partitions(house) == () == months_to_close(house, house.now())
 
 
 # ── the test ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

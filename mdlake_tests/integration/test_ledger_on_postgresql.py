@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from mdlake.steps import (
     KEY_FILE,
     House,
     Run,
+    SyntheticProducers,
     close_month,
     handovers,
     judge,
@@ -26,6 +30,7 @@ from mdlake.steps import (
     open_house,
     partition_statuses,
     prepare,
+    receive_packages,
 )
 from mdlake.synthetic import Ministry
 
@@ -86,3 +91,26 @@ def test_a_month_is_recorded_the_same_in_either_database(home: Home, on_server: 
     assert len(in_sqlite["refused"]) < len(in_sqlite["passed"]) == len(LAYERS)
     assert in_sqlite["after"][0]["state"] == "published"
     assert on_postgresql == in_sqlite
+
+
+def test_intakes_that_meet_answer_each_package_once(on_server: Home, ministry: Ministry, tmp_path: Path) -> None:
+    """The daemon's and a person's; the names are what a sender may choose."""
+    clock = Clock()
+    secure = open_house(on_server, "secure", clock)
+    producers = SyntheticProducers(secure)
+    for number, month in enumerate(("1403-01", "1403-02", "1403-03")):
+        package = producers.send(ministry.deliver(PLACES, month, tmp_path).descriptor_path)
+        odd = package.with_name(os.fsdecode(b"\xff\x01 " + f"بسته {number}.tar.age".encode()))
+        package.with_name(f"{package.name}.sig").rename(odd.with_name(f"{odd.name}.sig"))
+        shutil.copy(package, package.with_name(f"copy-{number}.tar.age"))
+        shutil.copy(odd.with_name(f"{odd.name}.sig"), package.with_name(f"copy-{number}.tar.age.sig"))
+        package.rename(odd)
+    houses = [open_house(on_server, "secure", clock) for _ in range(3)]
+    with ThreadPoolExecutor(3) as intakes:
+        received = [one for answers in intakes.map(receive_packages, houses) for one in answers]
+    assert Counter(one.refusal.reason if one.refusal else "accepted" for one in received) == {"accepted": 3, "replay": 3}
+    recorded = secure.ledger.packages("sso")
+    assert len(recorded) == len({package.package_id for package in recorded}) == 6
+    assert len(list((on_server.outbox / "sso").glob("*.receipt.json"))) == 6
+    assert [delivery.period for delivery in secure.ledger.current_deliveries()] == ["1403-01", "1403-02", "1403-03"]
+    secure.ledger.audit.verify()
