@@ -228,7 +228,9 @@ def send_everything(senders: Senders, versions: list[Version], folder: Path, dra
     while len(senders.parcels) < PACKAGES:
         version = draw.choice(versions)
         if len(senders.parcels) % 2:
-            senders.send(version, "row_count", sequence=9, declared_rows=version.descriptor["mdlake"]["declared_rows"] + 1)
+            senders.send(
+                version, "row_count", "empty_file", sequence=9, declared_rows=version.descriptor["mdlake"]["declared_rows"] + 1
+            )
         else:
             organization = version.part[0].partition("/")[0]
             other = draw.choice([name for name in ("sso", "tvto", "behzisti") if name != organization])
