@@ -15,6 +15,7 @@ __all__ = [
     "GateRefused",
     "KeyRefused",
     "LakeError",
+    "LandingBlocked",
     "LedgerError",
     "MdlakeError",
     "OtherRecipient",
@@ -105,6 +106,10 @@ class SealError(MdlakeError):
 
 class OtherRecipient(SealError):
     """What was encrypted is for somebody else."""
+
+
+class LandingBlocked(MdlakeError):
+    """A package cannot be taken in for a reason that is not its sender's, and stays where it is."""
 
 
 class LakeError(MdlakeError):

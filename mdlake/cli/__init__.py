@@ -10,6 +10,7 @@ import click
 from mdlake import __version__
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
+from mdlake.cli.deliver import deliver
 from mdlake.cli.demo import demo
 from mdlake.cli.installation import config, init, maintain, ui
 from mdlake.cli.questions import sql
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for _command in (init, config, synthesize, run, status, decide, offices, sql, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

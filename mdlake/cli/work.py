@@ -15,7 +15,9 @@ from mdlake.cli.surroundings import (
     chosen,
     console,
     current_home,
+    end_of_day,
     installed_house,
+    now,
     print_grouped_table,
     print_json,
     print_table,
@@ -25,6 +27,7 @@ from mdlake.governance import rehearsal_folder
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
+    from mdlake.exchange import FileCheck
     from mdlake.synthetic import Ministry
 
 __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "status", "synthesize"]
@@ -37,18 +40,19 @@ def deliver_synthetic(
     sequence: int = 1,
     defects: Mapping[str, float] | None = None,
     folder: Path | None = None,
-) -> int:
+) -> tuple[int, tuple[FileCheck, ...]]:
     """Let the synthetic ministry send to the landing, in packages, what a dataset owes for a period.
 
     Args:
         folder: write the files there in the clear, and send nothing.
 
     Returns:
-        The rows of all its files; 0 where nothing is due, such as a quarterly dataset in a quarter's first month.
+        The rows of all its files (0 where nothing is due, such as a quarterly dataset in a quarter's first month), and what
+        the statistics units found in those that were sent.
     """
     from mdlake.steps import SyntheticProducers
 
-    house, rows = installed_house("secure"), 0
+    house, rows, checks = installed_house("secure"), 0, []
     producers = SyntheticProducers(house)
     for own_period, unit in ministry.due(dataset, period):
         # what a producer has in the clear lies with its keys, and nowhere once it is sealed
@@ -59,8 +63,8 @@ def deliver_synthetic(
             )
             rows += file.rows
             if folder is None:
-                producers.send(file.descriptor_path)
-    return rows
+                checks.append(producers.send(file.descriptor_path))
+    return rows, tuple(checks)
 
 
 @click.command()
@@ -121,7 +125,7 @@ def synthesize(
                 due = ministry.due(dataset, period)
                 own = {name: rate for name, rate in rates.items() if name in known[dataset]}
                 if due:
-                    rows = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
+                    rows, _ = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
                     delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
     print_table("written" if folder else "sent to the landing", ("dataset", "period", "files", "rows"), delivered)
     console.print("Next: pack them, as docs/exchange-standard.md says." if folder else "Next: `mdlake run`.")
@@ -209,14 +213,34 @@ def run_partitions(
 @click.command()
 @click.argument("names", nargs=-1, metavar="[DATASETS]... [PERIODS]...")
 @_period_option
+@click.option("--deliveries", is_flag=True, help="Instead: who sent in time, late, or not at all, against the delivery calendar.")
+@click.option("--as-of", metavar="DAY", help="Deliveries as they stood at the end of a day: 1403-02-15, or 2024-05-04.")
+@click.option("--organization", "organizations", multiple=True, help="Only of this organization. May be given several times.")
 @as_json_option
-def status(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
-    """Show where each dataset and period stands, and what is next."""
+def status(
+    names: tuple[str, ...],
+    periods: tuple[str, ...],
+    deliveries: bool,
+    as_of: str | None,
+    organizations: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show where each dataset and period stands, and what is next; or how their deliveries stand against the calendar.
+
+    The exit status is 0 also where something is late or refused.
+    """
+    from mdlake.cli.deliveries import of_organizations, show_deliveries
     from mdlake.steps import partition_statuses
 
     datasets, periods = _parted(names, periods)
     house = installed_house("secure")
-    statuses = partition_statuses(house, chosen(house, datasets), periods)
+    wanted = of_organizations(house, chosen(house, datasets), organizations)
+    if deliveries:
+        show_deliveries(house, wanted, periods, end_of_day(as_of) if as_of else now(), as_json=as_json)
+        return
+    if as_of:
+        raise click.UsageError("--as-of is for --deliveries: what was made of them is shown as it is now")
+    statuses = partition_statuses(house, wanted, periods)
     if as_json:
         print_json([status.as_json() for status in statuses])
     elif not statuses:

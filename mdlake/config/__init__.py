@@ -5,7 +5,7 @@ Not here: defaults. What steers the data is written in the configuration, where 
 
 from __future__ import annotations
 
-from mdlake.config.contracts import Column, Configuration, Contract, Dataset
+from mdlake.config.contracts import Column, Configuration, Contract, Dataset, Deadline
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration, validated
 from mdlake.config.models import (
@@ -21,12 +21,15 @@ from mdlake.config.models import (
     PeriodKey,
     Requirement,
     RuleSetting,
+    SolarDay,
 )
 from mdlake.config.offices import (
     DATASET_APPROVED,
     DELIVERY_NAMESPACE,
     EXCEPTION_GRANTED,
+    PERIOD_CLOSED,
     PERIOD_EXCEPTION,
+    PERIOD_REOPENED,
     REVOCATION,
     SELF_CHECK_NAMESPACE,
     STANDARD_APPROVED,
@@ -46,7 +49,9 @@ __all__ = [
     "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
     "LAYERS",
+    "PERIOD_CLOSED",
     "PERIOD_EXCEPTION",
+    "PERIOD_REOPENED",
     "PRINCIPLES",
     "REVOCATION",
     "SELF_CHECK_NAMESPACE",
@@ -58,6 +63,7 @@ __all__ = [
     "Configuration",
     "Contract",
     "Dataset",
+    "Deadline",
     "DecisionKind",
     "Frozen",
     "Generalization",
@@ -71,6 +77,7 @@ __all__ = [
     "SavedQuery",
     "ScopeField",
     "SignatureRule",
+    "SolarDay",
     "check_configuration",
     "configuration_schemas",
     "load_configuration",

@@ -20,6 +20,7 @@ from mdlake.config.models import (
     ClassificationFile,
     DatasetFile,
     Frozen,
+    HolidaysFile,
     OrganizationFile,
     PrinciplesFile,
     QueryFile,
@@ -36,6 +37,7 @@ __all__ = ["FILE_MODELS", "check_configuration", "load_configuration", "validate
 
 FILE_MODELS: Mapping[str, type[Frozen]] = {
     "calendar": CalendarFile,
+    "holidays": HolidaysFile,
     "standard": StandardFile,
     "principles": PrinciplesFile,
     "offices": OfficesFile,
@@ -77,6 +79,7 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     reader = _Reader(folder)
     reader.misnamed()
     calendar = reader.read("calendar.yaml", CalendarFile)
+    holidays = reader.read("holidays.yaml", HolidaysFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
     offices = reader.read("offices.yaml", OfficesFile)
@@ -104,9 +107,9 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
             datasets[key] = dataset
     queries = reader.queries({key: files[key].periodicity if key in files else None for key in columns})
     reader.problems += _same_table_name(datasets)
-    if reader.problems or calendar is None or principles is None or decisions is None:
+    if reader.problems or calendar is None or holidays is None or principles is None or decisions is None:
         return None, tuple(sorted(reader.problems))
-    return Configuration(calendar, standard, offices, decisions, classifications, organizations, datasets, queries), ()
+    return Configuration(calendar, holidays, standard, offices, decisions, classifications, organizations, datasets, queries), ()
 
 
 class _Reader:

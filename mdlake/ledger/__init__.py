@@ -8,7 +8,7 @@ and partition keys only.
 from __future__ import annotations
 
 from mdlake.ledger.audit import AuditEntry, AuditLog, AuditReport, Checkpoint
-from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Package, Verdict
+from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Package, Submission, Verdict
 from mdlake.ledger.store import Ledger
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "Ledger",
     "MonthClose",
     "Package",
+    "Submission",
     "Verdict",
 ]

@@ -18,6 +18,7 @@ from mdlake.standard.calendar import (
     PeriodKind,
     day_in_iran,
     day_of_solar_hijri,
+    end_of_day_in_iran,
     gregorian_from_solar_hijri,
     is_leap,
     midnight_in_iran,
@@ -48,6 +49,7 @@ from mdlake.standard.text import (
     normalize_text,
     normalize_text_value,
 )
+from mdlake.standard.working_days import WorkingDays
 
 __all__ = [
     "FAULTS",
@@ -64,9 +66,11 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "WorkingDays",
     "clean_code",
     "day_in_iran",
     "day_of_solar_hijri",
+    "end_of_day_in_iran",
     "fold_digits",
     "gregorian_from_solar_hijri",
     "identifier_type",
