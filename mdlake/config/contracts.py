@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from mdlake.config.alerts import AlertsFile
 from mdlake.config.models import (
     Agreement,
     CalendarFile,
@@ -236,6 +237,7 @@ class Dataset:
 class Configuration:
     """Everything in `assets_config/`, checked and resolved."""
 
+    alerts: AlertsFile
     calendar: CalendarFile
     standard: StandardFile
     offices: OfficesFile

@@ -11,11 +11,12 @@ from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_
 from mdlake.exchange.intake import PACKAGE_SUFFIX, Intake, Received, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing
 from mdlake.exchange.package import Opened, open_package, pack, require_sender
-from mdlake.exchange.receipt import RECEIPT_NAMESPACE
+from mdlake.exchange.receipt import REASONS, RECEIPT_NAMESPACE
 from mdlake.exchange.self_check import Finding, SelfCheck
 
 __all__ = [
     "PACKAGE_SUFFIX",
+    "REASONS",
     "RECEIPT_NAMESPACE",
     "Descriptor",
     "Finding",

@@ -12,6 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mdlake.config import Home
 from mdlake.errors import MdlakeError
+from mdlake.pipeline.alerts import alert_sensor
 from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
 from mdlake.pipeline.checks import layer_checks
 from mdlake.pipeline.handover import handover_sensor
@@ -62,7 +63,7 @@ def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] |
     assets = [layer_asset(configuration, dataset, layer, room) for dataset in datasets for layer in ROOM_LAYERS[room]]
     services: list[dg.JobDefinition | UnresolvedAssetJobDefinition]
     if room == "secure":
-        sensors, services = [intake_sensor(), landing_sensor(jobs)], [intake_job()]
+        sensors, services = [intake_sensor(), landing_sensor(jobs), alert_sensor()], [intake_job()]
     else:
         close = month_close_job()
         sensors, services = [handover_sensor(configuration, jobs), month_close_sensor(close)], [close]

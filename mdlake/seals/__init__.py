@@ -8,6 +8,7 @@ with a flag.
 from __future__ import annotations
 
 from mdlake.seals.age import Identity, Recipient, decrypt, encrypt, generate_identity, load_identity, read_recipients
+from mdlake.seals.key_files import read_owner_only
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
@@ -32,6 +33,7 @@ __all__ = [
     "generate_signing_key",
     "load_identity",
     "load_signing_key",
+    "read_owner_only",
     "read_recipients",
     "sign",
     "signer_of",
