@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from mdlake.ledger import AlertEvent, Verdict
-from mdlake.steps import House
+from mdlake.steps import House, worst_part
 
 __all__ = ["RunFailure", "failed_runs", "refused_months", "refused_packages"]
 
@@ -71,7 +71,9 @@ def _refusal(verdict: Verdict) -> dict[str, object]:
         "dataset": verdict.dataset,
         "period": verdict.period,
         "layer": verdict.layer,
-        "rules": [{name: result[name] for name in counts} for result in refusing[:_SHOWN_RULES]],
+        "rules": [
+            {name: result[name] for name in counts} | {"most_in": worst_part(result)} for result in refusing[:_SHOWN_RULES]
+        ],
         "rules_failed": len(refusing),
     }
 

@@ -127,16 +127,15 @@ def _month_refused(configuration: Configuration, event: AlertEvent) -> Notice:
 
 
 def _rule(result: Mapping[str, Any]) -> Both:
-    """A failed rule: its title, how many of how many, what passes, what to do."""
+    """A failed rule: its title, how many of how many, in which column most, and what passes."""
     rule, failed, checked = RULES.get(result["rule"]), result["failed"], result["checked"]
-    share, most = f"{result['share'] * 100:.2f}", f"{result['threshold'] * 100:.2f}"
+    share, most, column = f"{result['share'] * 100:.2f}", f"{result['threshold'] * 100:.2f}", result["most_in"]
     title = Both(rule.title.fa, rule.title.en) if rule else Both(result["rule"], result["rule"])
-    then = Both(rule.next_step.fa, rule.next_step.en) if rule else Both("", "")
-    counts = persian_digits(f"{failed} از {checked}؛ {share}٪ که حد مجاز آن {most}٪ است").replace(".", "٫")
+    counts = persian_digits(f"{failed} از {checked}؛ {share}٪، حد مجاز {most}٪").replace(".", "٫")
     return Both(
-        f"{title.fa.rstrip('.؟')} ({result['rule']}): {counts}. {then.fa}".strip(),
-        f"{title.en.rstrip('.?')} ({result['rule']}): {failed} of {checked}; {share} % where at most {most} % passes. "
-        f"{then.en}".strip(),
+        f"{title.fa} ({result['rule']}): {counts}{f'؛ بیشتر در {column}' if column else ''}",
+        f"{title.en} ({result['rule']}): {failed} of {checked}; {share} % where at most {most} % passes"
+        f"{f'; most in {column}' if column else ''}",
     )
 
 
@@ -153,14 +152,14 @@ def _run_failed(configuration: Configuration, event: AlertEvent) -> Notice:
     told = ". ".join(facts[name].rstrip(".") for name in ("where", "what", "next_step") if facts[name] not in {"", "-"})
     return Notice(
         "run_failed",
-        _place(configuration, facts) if dataset else Both("اجراها", "runs"),
+        _place(configuration, facts) if dataset else _of_no_dataset(facts),
         what,
         (Both("متن خطا در بخش انگلیسی آمده است.", f"{told}."),) if told else (),
         _DATA_TEAM,
         Both(
             "اجرا را در Dagster ببینید، علت را رفع کنید و دوباره اجرا کنید.", "See the run in Dagster, mend its cause, run again."
         ),
-        " ".join(filter(None, ("mdlake run", dataset, f"--period {facts['period']}" if facts["period"] and dataset else ""))),
+        f"mdlake run {dataset} --period {facts['period']}" if dataset else "",
     )
 
 
@@ -174,6 +173,12 @@ def _place(configuration: Configuration, facts: Mapping[str, Any]) -> Both:
         period = Period.parse(facts["period"])
         parts.append(Both(period.label("fa"), period.label("en")))
     return Both(" · ".join(part.fa for part in parts), " · ".join(part.en for part in parts))
+
+
+def _of_no_dataset(facts: Mapping[str, Any]) -> Both:
+    """The period of a run that is of no dataset, such as the close of a month."""
+    period = Period.parse(facts["period"]) if facts["period"] else None
+    return Both(period.label("fa"), period.label("en")) if period else Both("همهٔ داده‌ها", "all data")
 
 
 def _organization(configuration: Configuration, facts: Mapping[str, Any]) -> Both:
