@@ -15,7 +15,9 @@ from mdlake.cli.surroundings import (
     chosen,
     console,
     current_home,
+    end_of_day,
     installed_house,
+    now,
     print_grouped_table,
     print_json,
     print_table,
@@ -209,14 +211,34 @@ def run_partitions(
 @click.command()
 @click.argument("names", nargs=-1, metavar="[DATASETS]... [PERIODS]...")
 @_period_option
+@click.option("--deliveries", is_flag=True, help="Instead: who sent in time, late, or not at all, against the delivery calendar.")
+@click.option("--as-of", metavar="DAY", help="Deliveries as they stood at the end of a day: 1403-02-15, or 2024-05-04.")
+@click.option("--organization", "organizations", multiple=True, help="Only of this organization. May be given several times.")
 @as_json_option
-def status(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
-    """Show where each dataset and period stands, and what is next."""
+def status(
+    names: tuple[str, ...],
+    periods: tuple[str, ...],
+    deliveries: bool,
+    as_of: str | None,
+    organizations: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show where each dataset and period stands, and what is next; or how their deliveries stand against the calendar.
+
+    The exit status is 0 also where something is late or refused.
+    """
+    from mdlake.cli.deliveries import of_organizations, show_deliveries
     from mdlake.steps import partition_statuses
 
     datasets, periods = _parted(names, periods)
     house = installed_house("secure")
-    statuses = partition_statuses(house, chosen(house, datasets), periods)
+    wanted = of_organizations(house, chosen(house, datasets), organizations)
+    if deliveries:
+        show_deliveries(house, wanted, periods, end_of_day(as_of) if as_of else now(), as_json=as_json)
+        return
+    if as_of:
+        raise click.UsageError("--as-of is for --deliveries: what was made of them is shown as it is now")
+    statuses = partition_statuses(house, wanted, periods)
     if as_json:
         print_json([status.as_json() for status in statuses])
     elif not statuses:

@@ -6,7 +6,7 @@ Not here: defaults. What steers the data is written in the configuration, where 
 from __future__ import annotations
 
 from mdlake.config.alerts import ALERT_KINDS, AlertKind, AlertsFile, EmailChannel, Route, Webhook, is_email_address
-from mdlake.config.contracts import Column, Configuration, Contract, Dataset
+from mdlake.config.contracts import Column, Configuration, Contract, Dataset, Deadline
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration, validated
 from mdlake.config.models import (
@@ -22,12 +22,15 @@ from mdlake.config.models import (
     PeriodKey,
     Requirement,
     RuleSetting,
+    SolarDay,
 )
 from mdlake.config.offices import (
     DATASET_APPROVED,
     DELIVERY_NAMESPACE,
     EXCEPTION_GRANTED,
+    PERIOD_CLOSED,
     PERIOD_EXCEPTION,
+    PERIOD_REOPENED,
     REVOCATION,
     SELF_CHECK_NAMESPACE,
     STANDARD_APPROVED,
@@ -48,7 +51,9 @@ __all__ = [
     "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
     "LAYERS",
+    "PERIOD_CLOSED",
     "PERIOD_EXCEPTION",
+    "PERIOD_REOPENED",
     "PRINCIPLES",
     "REVOCATION",
     "SELF_CHECK_NAMESPACE",
@@ -62,6 +67,7 @@ __all__ = [
     "Configuration",
     "Contract",
     "Dataset",
+    "Deadline",
     "DecisionKind",
     "EmailChannel",
     "Frozen",
@@ -77,6 +83,7 @@ __all__ = [
     "SavedQuery",
     "ScopeField",
     "SignatureRule",
+    "SolarDay",
     "Webhook",
     "check_configuration",
     "configuration_schemas",

@@ -21,6 +21,7 @@ from mdlake.config.models import (
     ClassificationFile,
     DatasetFile,
     Frozen,
+    HolidaysFile,
     OrganizationFile,
     PrinciplesFile,
     QueryFile,
@@ -38,6 +39,7 @@ __all__ = ["FILE_MODELS", "check_configuration", "load_configuration", "validate
 FILE_MODELS: Mapping[str, type[Frozen]] = {
     "alerts": AlertsFile,
     "calendar": CalendarFile,
+    "holidays": HolidaysFile,
     "standard": StandardFile,
     "principles": PrinciplesFile,
     "offices": OfficesFile,
@@ -80,6 +82,7 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     reader.misnamed()
     alerts = reader.read("alerts.yaml", AlertsFile)
     calendar = reader.read("calendar.yaml", CalendarFile)
+    holidays = reader.read("holidays.yaml", HolidaysFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
     offices = reader.read("offices.yaml", OfficesFile)
@@ -110,9 +113,11 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
             datasets[key] = dataset
     queries = reader.queries({key: files[key].periodicity if key in files else None for key in columns})
     reader.problems += _same_table_name(datasets)
-    if reader.problems or alerts is None or calendar is None or principles is None or decisions is None:
+    if reader.problems or alerts is None or calendar is None or holidays is None or principles is None or decisions is None:
         return None, tuple(sorted(reader.problems))
-    return Configuration(alerts, calendar, standard, offices, decisions, classifications, organizations, datasets, queries), ()
+    return Configuration(
+        alerts, calendar, holidays, standard, offices, decisions, classifications, organizations, datasets, queries
+    ), ()
 
 
 class _Reader:

@@ -23,6 +23,7 @@ from mdlake.errors import DeliveryRefused
 from mdlake.exchange.landing import Landing, locked
 from mdlake.exchange.package import DESCRIPTOR, Opened, called, open_package, require_sender
 from mdlake.exchange.receipt import write_receipt
+from mdlake.governance import Gate
 from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey
 from mdlake.standard import Period, day_in_iran
@@ -52,6 +53,7 @@ class Intake:
         identity: what packages are sealed to.
         receipts: the key that signs receipts.
         allowed, revoked: whose key is whose.
+        gate: knows which periods are closed.
     """
 
     landing: Landing
@@ -60,6 +62,7 @@ class Intake:
     receipts: SigningKey
     allowed: AllowedSigners
     revoked: RevokedKeys
+    gate: Gate
 
     def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
         """Take in every package of an organization that is complete, in the order of arrival, and answer each.
@@ -139,6 +142,10 @@ class Intake:
         if Period.parse(said.period).first_day > day_in_iran(came.received_at):
             fix = "Send it when the period is over."
             raise DeliveryRefused("future_period", "the period has not begun", where=where, next_step=fix)
+        closed = self.gate.closed(descriptor.key, Period.parse(said.period), came.received_at)
+        if closed is not None:
+            fix = f"Ask the {closed.who} to reopen it ({closed.next_step}); while it is open, send a new package."
+            raise DeliveryRefused("closed_period", closed.what, where=where, next_step=fix)
         current = self._ledger.current_delivery(said.organization, said.dataset, said.period, said.reporting_unit or "")
         if current is not None and said.sequence <= current.sequence:
             what = f"sequence {said.sequence} does not come after {current.sequence}, which was accepted"

@@ -59,6 +59,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "other_organization": Reason("شناسنامه از سازمان دیگری است.", "The descriptor is of another organization."),
         "not_expected": Reason("این مجموعه داده یا دوره مقرر نیست.", "Nobody expects this dataset or period."),
         "future_period": Reason("دورهٔ آمار هنوز آغاز نشده است.", "The reference period has not begun."),
+        "closed_period": Reason("دوره برای دریافت داده بسته شده است.", "The period is closed for deliveries."),
         "older_sequence": Reason(
             "ارسالی با همین شماره یا شمارهٔ بالاتر پذیرفته شده است.", "A delivery of this or a higher sequence was accepted."
         ),

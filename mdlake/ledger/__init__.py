@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mdlake.ledger.alerts import AlertEvent, AlertMessage, AlertOutbox, Subscription
 from mdlake.ledger.audit import AuditEntry, AuditLog, AuditReport, Checkpoint
-from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Package, Verdict
+from mdlake.ledger.records import AcceptedDecision, Delivery, MonthClose, Package, Submission, Verdict
 from mdlake.ledger.store import Ledger
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Ledger",
     "MonthClose",
     "Package",
+    "Submission",
     "Subscription",
     "Verdict",
 ]

@@ -13,14 +13,14 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, func, insert, select, update
 
 from mdlake.errors import LedgerError
 from mdlake.ledger.alerts import AlertOutbox
 from mdlake.ledger.audit import AuditLog, append_entry
 from mdlake.ledger.database import Database
 from mdlake.ledger.decisions import DecisionIndex
-from mdlake.ledger.records import Delivery, MonthClose, Package, Verdict, canonical_json, moment, moment_text
+from mdlake.ledger.records import Delivery, MonthClose, Package, Submission, Verdict, canonical_json, moment, moment_text
 from mdlake.ledger.tables import deliveries, month_closes, packages, pins, verdicts
 
 __all__ = ["Ledger"]
@@ -115,6 +115,26 @@ class Ledger:
         )
         with self._database.reading() as connection:
             return tuple(map(_delivery, connection.execute(query)))
+
+    def submissions(self, until: datetime) -> tuple[Submission, ...]:
+        """Every coming of a delivery up to a moment, oldest first, each with the answer that it got then.
+
+        A delivery of which no package is known, recorded before packages were, came once.
+        """
+        came = [packages.c[name] for name in ("received_at", "state", "reason")]
+        alone = [deliveries.c[name] for name in ("received_at", "state", "reason")]
+        # a package without a reason was accepted, whatever became of the delivery since
+        answers = [case((packages.c.package_id.is_not(None), one), else_=other) for one, other in zip(came, alone, strict=True)]
+        place = [deliveries.c[name] for name in ("organization", "dataset", "period", "reporting_unit")]
+        query = (
+            select(*place, *(answer.label(column.name) for answer, column in zip(answers, alone, strict=True)))
+            .join_from(deliveries, packages, packages.c.delivery_id == deliveries.c.delivery_id, isouter=True)
+            .where(answers[0] <= moment_text(until))
+            .order_by(answers[0], packages.c.package_id, deliveries.c.delivery_id)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Submission(**dict(row._mapping) | {"received_at": moment(row.received_at)}) for row in rows)
 
     # Month closes
 

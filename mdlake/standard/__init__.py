@@ -48,6 +48,7 @@ from mdlake.standard.text import (
     normalize_text,
     normalize_text_value,
 )
+from mdlake.standard.working_days import WorkingDays
 
 __all__ = [
     "FAULTS",
@@ -64,6 +65,7 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "WorkingDays",
     "clean_code",
     "day_in_iran",
     "day_of_solar_hijri",

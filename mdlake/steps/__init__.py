@@ -7,6 +7,7 @@ these steps, and the command.
 from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, arrivals
+from mdlake.steps.delivery_calendar import DELIVERY_STATES, DeliveryStanding, delivery_counts, delivery_standings
 from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge, worst_part
@@ -24,10 +25,12 @@ from mdlake.steps.status import PartitionStatus, chosen_partitions, due_partitio
 
 __all__ = [
     "CHECKPOINT_KEY",
+    "DELIVERY_STATES",
     "KEY_FILE",
     "LAYER_BELOW",
     "RECIPIENTS",
     "Arrival",
+    "DeliveryStanding",
     "House",
     "Judgement",
     "Made",
@@ -41,6 +44,8 @@ __all__ = [
     "chosen_partitions",
     "close_month",
     "contract_marks",
+    "delivery_counts",
+    "delivery_standings",
     "document_mark",
     "due_partitions",
     "failure_text",

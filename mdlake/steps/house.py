@@ -110,7 +110,7 @@ class House:
         """
         keys, lists = self.home.keys, self.register.keys
         identity, receipts = load_identity(keys / INTAKE_IDENTITY), load_signing_key(keys / RECEIPT_KEY)
-        return Intake(self.landing, self.home.outbox, identity, receipts, lists.allowed, lists.revoked)
+        return Intake(self.landing, self.home.outbox, identity, receipts, lists.allowed, lists.revoked, self.gate)
 
     @cached_property
     def keyed_hash(self) -> KeyedHash:
