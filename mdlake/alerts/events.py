@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from mdlake.config import Dataset
 from mdlake.ledger import AlertEvent, Verdict
-from mdlake.steps import House, worst_part
+from mdlake.standard import Period, midnight_in_iran
+from mdlake.steps import DeliveryStanding, House, delivery_standings, worst_part
 
-__all__ = ["RunFailure", "failed_runs", "refused_months", "refused_packages"]
+__all__ = ["RunFailure", "failed_runs", "late_deliveries", "refused_months", "refused_packages"]
 
 _SHOWN_RULES = 8
 
@@ -85,3 +87,46 @@ def failed_runs(house: House, failures: Sequence[RunFailure]) -> Iterator[AlertE
         if failure.run_id not in refused:
             facts = {name: value for name, value in asdict(failure).items() if name != "failed_at"}
             yield AlertEvent(f"run:{failure.run_id}", "run_failed", failure.failed_at, facts)
+
+
+def late_deliveries(house: House, since: datetime) -> Iterator[AlertEvent]:
+    """The periods of datasets whose days of grace ended since a moment, and of which something has still not been accepted.
+
+    Where reporting units send a part each, all that owe one are one event.
+    """
+    now = house.now()
+    became_late = dict(_became_late(house, since, now))
+    if not became_late:
+        return
+    datasets = [house.configuration.dataset(key) for key in {key for key, _ in became_late}]
+    owing: dict[tuple[str, str], list[DeliveryStanding]] = {}
+    for standing in delivery_standings(house, now, datasets, {period for _, period in became_late}):
+        if standing.is_overdue:
+            owing.setdefault((standing.dataset, standing.period), []).append(standing)
+    for (key, period), at in became_late.items():
+        if late := owing.get((key, period)):
+            facts = _lateness(house.configuration.dataset(key), Period.parse(period), late)
+            yield AlertEvent(f"late:{key}:{period}", "delivery_late", at, facts)
+
+
+def _became_late(house: House, since: datetime, now: datetime) -> Iterator[tuple[tuple[str, str], datetime]]:
+    """What is late, if it did not come, from a moment between two others on: the midnight after the last day of grace."""
+    for dataset in house.configuration.datasets.values():
+        for period in house.configuration.owed_periods(dataset):
+            at = midnight_in_iran(house.configuration.deadline(dataset, period).last_day + timedelta(days=1))
+            if since <= at <= now:
+                yield (dataset.key, period.key), at
+
+
+def _lateness(dataset: Dataset, period: Period, late: Sequence[DeliveryStanding]) -> dict[str, object]:
+    owed = dataset.contract(period).units(period)
+    return {
+        "organization": dataset.organization,
+        "dataset": dataset.name,
+        "period": period.key,
+        "due_day": late[0].due_day.isoformat(),
+        "days_late": late[0].days_late,
+        "units": [standing.unit for standing in late if standing.unit],
+        "units_owed": len([unit for unit in owed if unit]),
+        "refused_for": sorted({standing.reason for standing in late if standing.reason}),
+    }

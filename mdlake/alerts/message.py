@@ -19,7 +19,7 @@ from mdlake.alerts.wording import KINDS, Both, Notice, counted, day, notice_of
 from mdlake.config import AlertKind, Configuration
 from mdlake.ledger import AlertMessage
 from mdlake.ledger.records import moment_text
-from mdlake.standard import persian_digits
+from mdlake.standard import day_in_iran, persian_digits
 
 __all__ = ["as_email", "as_json"]
 
@@ -93,7 +93,7 @@ def _laid_out(configuration: Configuration, message: AlertMessage, template: str
     )
     environment.filters["fa"] = lambda value: persian_digits(str(value))
     return environment.from_string(source).render(
-        subject=_subject_of(message), day=day(message.created_at), groups=_groups(configuration, message)
+        subject=_subject_of(message), day=day(day_in_iran(message.created_at)), groups=_groups(configuration, message)
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mdlake.alerts.carriers import Carriers
-from mdlake.alerts.events import RunFailure, failed_runs, refused_months, refused_packages
+from mdlake.alerts.events import RunFailure, failed_runs, late_deliveries, refused_months, refused_packages
 from mdlake.alerts.routes import channel_of, receivers_by_event, subscribed
 from mdlake.config import is_email_address
 from mdlake.errors import NotDelivered
@@ -88,6 +88,8 @@ def _events(house: House, subscriptions: Sequence[Subscription], failures: Faile
         yield from refused_packages(house, since["package_refused"])
     if "month_refused" in since:
         yield from refused_months(house, since["month_refused"])
+    if "delivery_late" in since:
+        yield from late_deliveries(house, since["delivery_late"])
     if "run_failed" in since:
         yield from failed_runs(house, failures(since["run_failed"]))
 

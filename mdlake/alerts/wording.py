@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from mdlake.config import LAYERS, AlertKind, Configuration
@@ -74,15 +74,15 @@ def counted(events: Iterable[AlertEvent]) -> Both:
     )
 
 
-def day(at: datetime) -> Both:
-    """The day of a moment in Iran: ``۱۴۰۳/۰۳/۱۲`` and ``1403/03/12``."""
-    text = solar_hijri_day(day_in_iran(at)).replace("-", "/")
+def day(gregorian: date) -> Both:
+    """A day for people: ``۱۴۰۳/۰۳/۱۲`` and ``1403/03/12``."""
+    text = solar_hijri_day(gregorian).replace("-", "/")
     return Both(persian_digits(text), text)
 
 
 def _package_refused(configuration: Configuration, event: AlertEvent) -> Notice:
     facts = event.facts
-    reason, came = REASONS.get(facts["reason"]), day(event.happened_at)
+    reason, came = REASONS.get(facts["reason"]), day(day_in_iran(event.happened_at))
     said = Both(reason.fa, reason.en) if reason else Both(facts["reason"], facts["reason"])
     number = facts["package"]
     return Notice(
@@ -139,6 +139,43 @@ def _rule(result: Mapping[str, Any]) -> Both:
     )
 
 
+def _delivery_late(configuration: Configuration, event: AlertEvent) -> Notice:
+    facts = event.facts
+    due, days, units = day(date.fromisoformat(facts["due_day"])), facts["days_late"], facts["units"]
+    what = Both(
+        persian_digits(f"داده‌های این دوره تا {due.fa} مقرر بود و {days} روز پس از آن پذیرفته نشده است."),
+        f"The data of this period were due on {due.en}; {days} days later nothing has been accepted.",
+    )
+    points = []
+    if units:
+        what = Both(
+            persian_digits(f"سهم {len(units)} واحد از {facts['units_owed']} واحد تا {due.fa} مقرر بود و {days} روز گذشته است."),
+            f"The parts of {len(units)} of {facts['units_owed']} reporting units were due on {due.en}, {days} days ago.",
+        )
+        names = _units(configuration, facts)
+        points.append(Both(f"واحدهای مانده: {'، '.join(n.fa for n in names)}", f"Still owing: {', '.join(n.en for n in names)}"))
+    if facts["refused_for"]:
+        codes = ", ".join(facts["refused_for"])
+        points.append(Both(f"آنچه رسید پذیرفته نشد، با کد: {codes}", f"What came was refused for: {codes}"))
+    return Notice(
+        "delivery_late",
+        _place(configuration, facts),
+        what,
+        tuple(points),
+        _organization(configuration, facts),
+        Both("بستهٔ این دوره را بفرستید.", "Send the package of this period."),
+        f"mdlake status {facts['organization']}/{facts['dataset']} --deliveries --period {facts['period']}",
+    )
+
+
+def _units(configuration: Configuration, facts: Mapping[str, Any]) -> list[Both]:
+    """The reporting units that owe something, by their names."""
+    dataset = configuration.datasets.get(f"{facts['organization']}/{facts['dataset']}")
+    classification = dataset.contract(Period.parse(facts["period"])).reporting_units if dataset else None
+    names = {code.code: Both(code.label_fa, code.label_en) for code in (classification.codes if classification else ())}
+    return [names.get(unit, Both(unit, unit)) for unit in facts["units"]]
+
+
 def _run_failed(configuration: Configuration, event: AlertEvent) -> Notice:
     facts = event.facts
     named = f"{facts['run_id'][:8]} ({facts['job']})"
@@ -186,4 +223,9 @@ def _organization(configuration: Configuration, facts: Mapping[str, Any]) -> Bot
     return Both(known.label.fa, known.label.en) if known else Both(facts["organization"], facts["organization"])
 
 
-_WORDS = {"package_refused": _package_refused, "month_refused": _month_refused, "run_failed": _run_failed}
+_WORDS = {
+    "package_refused": _package_refused,
+    "month_refused": _month_refused,
+    "run_failed": _run_failed,
+    "delivery_late": _delivery_late,
+}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from mdlake.cli import cli
 from mdlake.config import AlertsFile, written_yaml
 from mdlake.errors import MdlakeError, NotDelivered
 from mdlake.ledger import Delivery, Package, Verdict
+from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran
 from mdlake.steps import House
 
 pytestmark = pytest.mark.xdist_group("alerts")
@@ -96,12 +97,18 @@ class Happenings:
     def __init__(self, house: House) -> None:
         self.house, self.number = house, 0
 
-    def package(self, organization: str = "sso", reason: str = "row_count", detail: str = "sso/workplaces: 5 rows") -> Package:
+    def package(
+        self,
+        organization: str = "sso",
+        reason: str = "row_count",
+        detail: str = "sso/workplaces: 5 rows",
+        period: str = "1403-02",
+    ) -> Package:
         self.number += 1
         digest = hashlib.sha256(f"package {self.number}".encode()).hexdigest()
         at = self.house.now()
         delivery = Delivery(
-            organization, "workplaces", "1403-02", self.number, "refused/x", digest, 9, 5, "1.0", at, "refused", reason, detail
+            organization, "workplaces", period, self.number, "refused/x", digest, 9, 5, "1.0", at, "refused", reason, detail
         )
         package = Package(organization, "names/are/the/sender's", digest, 9, "SHA256:x", at, "refused", reason, detail)
         return self.house.ledger.record_package(package, delivery if organization == "sso" else None)
@@ -246,6 +253,68 @@ def test_a_period_that_passed_before_anybody_was_told_is_not_told(secure: House,
     )
     assert tell(house, no_failures).written == 0
     assert mail.connections == 0
+
+
+def tehran(day: str, hours: float = 0) -> datetime:
+    return midnight_in_iran(day_of_solar_hijri(day)) + timedelta(hours=hours)
+
+
+def test_a_delivery_is_told_as_late_once_when_its_grace_is_over_and_only_if_it_has_not_come(
+    secure: House, happen: Happenings, mail: MailServer, clock: Clock
+) -> None:
+    """The month 1403-01 of workplaces is due on 1403-02-10, with grace up to 1403-02-16; earlier months are late already."""
+    clock.moment = tehran("1403-02-16", 12)
+    house = alerting(secure, email=email_to(mail), routes={"delivery_late": {"contact": True, "webhooks": []}})
+    assert tell(house, no_failures).written == 0
+    clock.moment = tehran("1403-02-17", -0.1)
+    assert tell(house, no_failures).written == 0
+    happen.package(reason="row_count", period="1403-01")
+    clock.moment = tehran("1403-02-17", 0.1)
+    assert tell(house, no_failures).delivered > 0
+    text = text_of(next(m for m in mail.mails if m["To"] == CONTACT))
+    for said in (
+        "Workplaces · Farvardin 1403",
+        "due on 1403/02/10; 7 days later",
+        "refused for: row_count",
+        "کارگاه‌ها · فروردین ۱۴۰۳",
+    ):
+        assert said in text
+    assert "Esfand" not in text
+    clock.moment = tehran("1403-02-17", 20)
+    assert tell(house, no_failures).written == 0
+
+
+def test_the_reporting_units_that_owe_their_part_are_told_by_name_in_one_message(
+    secure: House, mail: MailServer, clock: Clock
+) -> None:
+    clock.moment = tehran("1403-02-10")
+    house = alerting(secure, email=email_to(mail), routes={"delivery_late": {"contact": True}})
+    dataset, period = house.configuration.dataset("provincial/labour_disputes"), Period.parse("1403-01")
+    last_day = house.configuration.deadline(dataset, period).last_day
+    tell(house, no_failures)
+    units = dataset.contract(period).units(period)
+    for number, unit in enumerate(sorted(set(units) - {"00", "30"})):
+        delivery = Delivery(
+            dataset.organization,
+            dataset.name,
+            "1403-01",
+            1,
+            "x",
+            f"{number:064}",
+            9,
+            5,
+            "1.0",
+            clock(),
+            "accepted",
+            reporting_unit=unit,
+        )
+        house.ledger.record_delivery(delivery)
+    clock.moment = midnight_in_iran(last_day + timedelta(days=1)) + timedelta(hours=1)
+    tell(house, no_failures)
+    (text,) = [text_of(m) for m in mail.mails if str(m["To"]).startswith("statistics-unit@provincial")]
+    assert "of 31 reporting units" in text
+    assert "Still owing: Markazi, Alborz" in text
+    assert "واحدهای مانده: مرکزی، البرز" in text
 
 
 # ── since when, and off ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -692,8 +761,6 @@ def test_the_command_tries_the_channels_sends_and_lists(
     assert json.loads(webhook.posts[0][2])["test"] is True
 
     assert invoked(environment, "send") == (0, "0 new messages, 0 delivered, 0 wait\n")
-    from datetime import UTC, datetime
-
     happen.house = replace(secure, now=lambda: datetime.now(UTC))
     happen.package()
     status, output = invoked(environment, "send")
