@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MDLAKE_HOME ?= $(CURDIR)/.mdlake
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint acceptance bench months tools clean
+.PHONY: help setup demo ui test lint acceptance bench months packages tools clean
 
 help: ## what can be started
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ bench: setup ## layer by layer against the floor and a peer; ROWS=1000000 by def
 
 months: setup ## the whole ministry for two years: memory, and whether a late month costs what an early one does
 	$(BIN)/python -m benchmarks.months
+
+packages: setup tools ## packing and opening a delivery of a gigabyte, beside the age command
+	$(BIN)/python -m benchmarks.packages
 
 clean: ## remove the state of the demo (not the environment)
 	rm -rf $(MDLAKE_HOME) .artefacts

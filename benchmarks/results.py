@@ -14,6 +14,9 @@ process of its own, one after another on the same file, so that peak memory is i
 of the rounds counts. The floor and the peer say in their own modules what makes them fair.
 
 `make months`: the whole ministry month after month through all layers, and whether a late month costs what an early one does.
+
+`make packages`: a delivery of a gigabyte packed and opened, beside the `age` command, in turn on the same file and disk. Plain
+tools do the same work as we do, one command after another. `benchmarks/packages.py` says what is counted.
 """
 
 

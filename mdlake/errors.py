@@ -15,6 +15,7 @@ __all__ = [
     "GateRefused",
     "KeyRefused",
     "LakeError",
+    "LandingBlocked",
     "LedgerError",
     "MdlakeError",
     "NotDelivered",
@@ -119,6 +120,10 @@ class NotDelivered(MdlakeError):
     ) -> None:
         self.for_good, self.of_channel = for_good, of_channel
         super().__init__(what, where=where, next_step=next_step)
+
+
+class LandingBlocked(MdlakeError):
+    """A package cannot be taken in for a reason that is not its sender's, and stays where it is."""
 
 
 class LakeError(MdlakeError):

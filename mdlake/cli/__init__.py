@@ -11,6 +11,7 @@ from mdlake import __version__
 from mdlake.cli.alerts import alerts
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
+from mdlake.cli.deliver import deliver
 from mdlake.cli.demo import demo
 from mdlake.cli.installation import config, init, maintain, ui
 from mdlake.cli.questions import sql
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for _command in (init, config, synthesize, run, status, decide, offices, sql, alerts, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, alerts, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,7 @@ from mdlake.standard import Period
 
 if TYPE_CHECKING:
     from mdlake.steps import PartitionStatus
+    from mdlake.synthetic import Ministry
 
 __all__ = ["demo"]
 
@@ -45,17 +46,15 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
-    console.rule(f"2 · the producers deliver {months} months; in one file, many national codes are wrong", align="left")
+    what = f"the producers check, pack and send {months} months; one is late once, and one file has many wrong codes"
+    console.rule(f"2 · {what}", align="left")
     for period in periods:
         spoiling = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
-        rows = {
-            dataset: deliver_synthetic(ministry, dataset, period, defects=spoiling.get(dataset)) for dataset in ministry.datasets
-        }
-        delivered = sum(1 for count in rows.values() if count)
-        console.print(f"  {period}: {delivered} datasets, {sum(rows.values()):,} rows", highlight=False)
+        _deliver(ministry, period, spoiling)
     console.rule("3 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
     console.rule(f"4 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
+    _forget_the_number(ministry, spoilt)
     deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
     print_statuses(run_partitions((), ())[0])
     console.rule("5 · both Centres sign that some datasets come each quarter (Article 7)", align="left")
@@ -81,6 +80,28 @@ def _decide() -> None:
         scope = {"datasets": quarterly, "periodicity": "quarter"}
         drafted = draft_decision(house.register, PERIOD_EXCEPTION, scope, now())
         console.print(f"  {drafted.id}: drafted, nobody has signed it", highlight=False)
+
+
+def _deliver(ministry: Ministry, period: str, spoiling: Mapping[str, Mapping[str, float]]) -> None:
+    """Let every producer check, pack and send a month, and tell what their statistics units found that will refuse it."""
+    sent = [deliver_synthetic(ministry, dataset, period, defects=spoiling.get(dataset)) for dataset in ministry.datasets]
+    checks = [check for _, found in sent for check in found]
+    counts = f"{sum(1 for rows, _ in sent if rows)} datasets, {sum(rows for rows, _ in sent):,} rows in {len(checks)} packages"
+    console.print(f"  {period}: {counts}", highlight=False)
+    for check in checks:
+        rules = ", ".join(finding.rule.name for finding in check.findings if finding.weight == "refuses")
+        if rules and not check.reporting_unit:
+            told = f"its statistics unit found what will refuse it ({rules}), signed that, and sends it all the same"
+            console.print(f"    {check.dataset}: {told}", highlight=False, soft_wrap=True)
+
+
+def _forget_the_number(ministry: Ministry, dataset: str) -> None:
+    """Send what corrects a delivery under the same number: the intake refuses it, and nothing changes."""
+    from mdlake.steps import receive_packages
+
+    deliver_synthetic(ministry, dataset, _REFUSED)
+    for received in receive_packages(installed_house("secure")):
+        console.print(f"  under the same number first, and refused: {received.refusal}", highlight=False, soft_wrap=True)
 
 
 def _sign_what_waits() -> None:

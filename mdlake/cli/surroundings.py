@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import click
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mdlake.config import Dataset, Home
 from mdlake.errors import MdlakeError
-from mdlake.standard import LAST_YEAR, day_of_solar_hijri, midnight_in_iran
+from mdlake.standard import LAST_YEAR, day_of_solar_hijri, end_of_day_in_iran
 from mdlake.steps import House, Room, open_house
 
 __all__ = [
@@ -60,7 +60,7 @@ def end_of_day(text: str) -> datetime:
     except ValueError:
         fix = "Write it as 2024-05-04, or in the Solar Hijri calendar as 1403-02-15."
         raise MdlakeError("this is no day of the Gregorian calendar", next_step=fix) from None
-    return midnight_in_iran(day + timedelta(days=1)) - timedelta(microseconds=1)
+    return end_of_day_in_iran(day)
 
 
 def current_home() -> Home:

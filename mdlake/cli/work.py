@@ -27,6 +27,7 @@ from mdlake.governance import rehearsal_folder
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
+    from mdlake.exchange import FileCheck
     from mdlake.synthetic import Ministry
 
 __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "status", "synthesize"]
@@ -39,18 +40,19 @@ def deliver_synthetic(
     sequence: int = 1,
     defects: Mapping[str, float] | None = None,
     folder: Path | None = None,
-) -> int:
+) -> tuple[int, tuple[FileCheck, ...]]:
     """Let the synthetic ministry send to the landing, in packages, what a dataset owes for a period.
 
     Args:
         folder: write the files there in the clear, and send nothing.
 
     Returns:
-        The rows of all its files; 0 where nothing is due, such as a quarterly dataset in a quarter's first month.
+        The rows of all its files (0 where nothing is due, such as a quarterly dataset in a quarter's first month), and what
+        the statistics units found in those that were sent.
     """
     from mdlake.steps import SyntheticProducers
 
-    house, rows = installed_house("secure"), 0
+    house, rows, checks = installed_house("secure"), 0, []
     producers = SyntheticProducers(house)
     for own_period, unit in ministry.due(dataset, period):
         # what a producer has in the clear lies with its keys, and nowhere once it is sealed
@@ -61,8 +63,8 @@ def deliver_synthetic(
             )
             rows += file.rows
             if folder is None:
-                producers.send(file.descriptor_path)
-    return rows
+                checks.append(producers.send(file.descriptor_path))
+    return rows, tuple(checks)
 
 
 @click.command()
@@ -123,7 +125,7 @@ def synthesize(
                 due = ministry.due(dataset, period)
                 own = {name: rate for name, rate in rates.items() if name in known[dataset]}
                 if due:
-                    rows = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
+                    rows, _ = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
                     delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
     print_table("written" if folder else "sent to the landing", ("dataset", "period", "files", "rows"), delivered)
     console.print("Next: pack them, as docs/exchange-standard.md says." if folder else "Next: `mdlake run`.")

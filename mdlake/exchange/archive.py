@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from mdlake.errors import DeliveryRefused
 
-__all__ = ["ArchiveReader", "Member", "Source", "Unpacker"]
+__all__ = ["ArchiveReader", "Member", "Source", "Unpacker", "write_all"]
 
 _BLOCK = tarfile.BLOCKSIZE
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,98}")
@@ -105,7 +105,6 @@ class Unpacker:
     largest: int
     most: int
     members: dict[str, Member] = field(default_factory=dict)
-    refusal: DeliveryRefused | None = None
     _buffer: bytearray = field(default_factory=bytearray)
     _file: _Growing | None = None
     _padding: int = 0
@@ -115,20 +114,13 @@ class Unpacker:
         """Take the next bytes of the tar.
 
         Raises:
-            DeliveryRefused: `unreadable_package`, `unsafe_member`, `repeated_member`, `too_large`; it is kept in `refusal`.
+            DeliveryRefused: `unreadable_package`, `unsafe_member`, `repeated_member`, `too_large`.
             OSError: the folder cannot be written.
         """
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = self._take(rest)
-        except DeliveryRefused as refusal:
-            self.refusal = refusal
-            raise
+        rest = memoryview(data)
+        while rest:
+            rest = self._take(rest)
         return len(data)
-
-    def flush(self) -> None:
-        """Nothing waits."""
 
     def close(self) -> dict[str, Member]:
         """The files by name, once all of the tar was written.
@@ -210,12 +202,16 @@ class _Growing:
     hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def write(self, content: memoryview) -> None:
-        rest = content
-        while rest:
-            # without a buffer of Python's, which is fastest here, a write may take less than it was given
-            rest = rest[self.stream.write(rest) :]
+        write_all(self.stream, content)
         self.hash.update(content)
         self.left -= len(content)
+
+
+def write_all(stream: BinaryIO, content: bytes | memoryview) -> None:
+    """Write all of it to a stream without a buffer of Python's, which is fastest with large pieces, and may take less at once."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[stream.write(rest) :]
 
 
 def _refused(reason: str, what: str) -> DeliveryRefused:

@@ -7,8 +7,8 @@ open the same files: docs/exchange-standard.md. Not here: what was agreed on the
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,9 @@ from typing import BinaryIO
 
 from mdlake.config import DELIVERY_NAMESPACE, sender
 from mdlake.errors import DeliveryRefused, OtherRecipient, SealError
-from mdlake.exchange.archive import ArchiveReader, Member, Source, Unpacker
+from mdlake.exchange.archive import ArchiveReader, Member, Source, Unpacker, write_all
+from mdlake.exchange.arrived import FINGERPRINT, Arrived
+from mdlake.exchange.beside import Beside
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.self_check import SelfCheck, require_self_check
 from mdlake.seals import (
@@ -34,16 +36,25 @@ from mdlake.seals import (
     verify,
 )
 
-__all__ = ["DESCRIPTOR", "SELF_CHECK", "Opened", "called", "open_package", "pack", "require_sender"]
+__all__ = [
+    "DESCRIPTOR",
+    "LARGEST_SIGNATURE",
+    "PACKAGE_SUFFIX",
+    "SELF_CHECK",
+    "Opened",
+    "open_package",
+    "pack",
+    "require_sender",
+]
 
+PACKAGE_SUFFIX = ".tar.age"
 DESCRIPTOR, SELF_CHECK, SELF_CHECK_SIGNATURE = "datapackage.json", "self-check.json", "self-check.json.sig"
 _LIMITS = {DESCRIPTOR: 1 << 20, SELF_CHECK: 1 << 20, SELF_CHECK_SIGNATURE: 1 << 14}
 _MEMBERS = len(_LIMITS) + 1
 LARGEST_FILE = 1 << 36
 """Bytes of a data file, 64 GiB: a hundred times the largest list of a month."""
-_LARGEST_SIGNATURE = 1 << 14
-_READ_AHEAD = 1 << 20
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+LARGEST_SIGNATURE = 1 << 14
+"""Bytes of a signature; what is behind them is not read, and belongs to no signature."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +89,18 @@ def pack(
         if os.path.lexists(path):
             raise SealError("a file of this name is there already", where=str(path), next_step="Give it another name.")
     unfinished = target.with_name(f".{target.name}.part")
+    hashed = hashlib.new(FINGERPRINT)
     try:
-        with data.open("rb") as content, unfinished.open("wb") as sealed:
-            encrypt(_archive(data.name, content, descriptor, self_check, self_check_signature), sealed, recipients)
-        with unfinished.open("rb") as sealed:
-            signature.write_text(sign(sealed, key, DELIVERY_NAMESPACE, "sha256"), encoding="ascii")
+        with data.open("rb") as content, unfinished.open("wb", buffering=0) as file:
+
+            def keep(piece: bytes) -> None:
+                write_all(file, piece)
+                hashed.update(piece)
+
+            with Beside(keep) as sealed:
+                encrypt(_archive(data.name, content, descriptor, self_check, self_check_signature), sealed, recipients)
+        text = sign(lambda _: hashed.digest(), key, DELIVERY_NAMESPACE, FINGERPRINT)
+        signature.write_text(text, encoding="ascii")
         unfinished.rename(target)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -95,15 +113,10 @@ def _archive(name: str, content: BinaryIO, descriptor: bytes, self_check: bytes,
     return BufferedReader(ArchiveReader([*sources, Source(name, size, content)]), 1 << 20)
 
 
-def called(path: Path) -> str:
-    """The name of a file as a message may show it: a sender could put anything into a name."""
-    return _NOT_IN_NAMES.sub("_", path.name)
-
-
 def require_sender(
-    package: Path, signature: Path, organization: str, allowed: AllowedSigners, revoked: RevokedKeys, at: datetime
+    package: Arrived, signature: str, organization: str, allowed: AllowedSigners, revoked: RevokedKeys, at: datetime
 ) -> str:
-    """The fingerprint of the key with which an organization's sender signed a package; reads it once and opens nothing.
+    """The fingerprint of the key with which an organization's sender signed a package; hashes it and opens nothing.
 
     Raises:
         DeliveryRefused: `unknown_sender`, `revoked_key` or `bad_signature`.
@@ -111,23 +124,20 @@ def require_sender(
     principal = sender(organization)
     if not any(signer.is_for(principal) for signer in allowed.signers):
         fix = f"The IT Centre admits the key of {principal} first: mdlake offices admit."
-        raise DeliveryRefused("unknown_sender", f"no key of {principal} is known", where=called(package), next_step=fix)
+        raise DeliveryRefused("unknown_sender", f"no key of {principal} is known", where=package.name, next_step=fix)
     try:
-        with signature.open("rb") as file:
-            text = file.read(_LARGEST_SIGNATURE).decode("ascii", "replace")
-        with package.open("rb") as content:
-            signer = verify(content, text, allowed, principal, DELIVERY_NAMESPACE, at)
+        signer = verify(package.digest, signature, allowed, principal, DELIVERY_NAMESPACE, at)
     except SealError as error:
-        fix = f"Sign it as {principal}: ssh-keygen -Y sign -n {DELIVERY_NAMESPACE} -f KEY {called(package)}."
-        raise DeliveryRefused("bad_signature", error.what, where=called(package), next_step=fix) from None
+        fix = f"Sign it as {principal}: ssh-keygen -Y sign -n {DELIVERY_NAMESPACE} -f KEY {package.name}."
+        raise DeliveryRefused("bad_signature", error.what, where=package.name, next_step=fix) from None
     if revoked.is_revoked(signer.public_key, at):
         fix = "Make a new key, have it admitted, and send again."
-        raise DeliveryRefused("revoked_key", "the key of the signature is revoked", where=called(package), next_step=fix)
+        raise DeliveryRefused("revoked_key", "the key of the signature is revoked", where=package.name, next_step=fix)
     return fingerprint(signer.public_key)
 
 
 def open_package(
-    package: Path, folder: Path, identity: Identity, organization: str, allowed: AllowedSigners, at: datetime
+    package: Arrived, folder: Path, identity: Identity, organization: str, allowed: AllowedSigners, at: datetime
 ) -> Opened:
     """Decrypt a package whose sender is known, and hold its parts against each other.
 
@@ -137,8 +147,8 @@ def open_package(
         allowed: whose key is whose, for the signature of the self-check.
 
     Raises:
-        DeliveryRefused: `other_recipient`, `damaged_package`, `other_organization`, `hash_mismatch`, `missing_self_check`,
-            or as the parts are refused. What is in `folder` then is not to be used.
+        DeliveryRefused: `changed_package`, `other_recipient`, `damaged_package`, `other_organization`, `hash_mismatch`,
+            `missing_self_check`, or as the parts are refused. What is in `folder` then is not to be used.
     """
     try:
         members = _unpack(package, folder, identity)
@@ -149,18 +159,20 @@ def open_package(
             raise DeliveryRefused("other_organization", what, next_step=fix)
         return Opened(descriptor, _data(members, descriptor), _self_check(members, descriptor, allowed, at))
     except DeliveryRefused as refusal:
-        raise DeliveryRefused(refusal.reason, refusal.what, where=called(package), next_step=refusal.next_step) from None
+        raise DeliveryRefused(refusal.reason, refusal.what, where=package.name, next_step=refusal.next_step) from None
 
 
-def _unpack(package: Path, folder: Path, identity: Identity) -> dict[str, Member]:
+def _unpack(package: Arrived, folder: Path, identity: Identity) -> dict[str, Member]:
     unpacker = Unpacker(folder, _LIMITS, LARGEST_FILE, _MEMBERS)
     try:
-        with package.open("rb", buffering=_READ_AHEAD) as sealed:
-            decrypt(sealed, unpacker, identity)  # type: ignore[arg-type]
+        with package.used() as sealed, Beside(unpacker.write) as opened:
+            try:
+                decrypt(sealed, opened, identity)
+            except (SealError, OSError) as error:
+                # what was decrypted is looked at in another thread, and says why no more of it is taken
+                raise opened.failure or error from None
         return unpacker.close()
     except SealError as error:
-        if unpacker.refusal is not None:
-            raise unpacker.refusal from None
         reason = "other_recipient" if isinstance(error, OtherRecipient) else "damaged_package"
         raise DeliveryRefused(reason, error.what, next_step=error.next_step) from None
     finally:

@@ -40,6 +40,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         ),
         "replay": Reason("همین بسته پیش‌تر رسیده و پاسخ گرفته است.", "This very package came before and was answered."),
         "other_recipient": Reason("بسته برای گیرندهٔ دیگری رمز شده است.", "The package is encrypted to somebody else."),
+        "changed_package": Reason("بسته هنگام خواندن تغییر کرد.", "The package was changed while it was read."),
         "damaged_package": Reason("بسته ناقص یا خراب است.", "The package is cut off or damaged."),
         "unreadable_package": Reason("درون بسته بایگانی tar سالمی نیست.", "There is no sound tar in the package."),
         "unsafe_member": Reason(
@@ -63,6 +64,9 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "older_sequence": Reason(
             "ارسالی با همین شماره یا شمارهٔ بالاتر پذیرفته شده است.", "A delivery of this or a higher sequence was accepted."
         ),
+        "supersedes": Reason(
+            "ارسالی که باید جایگزین شود همان ارسال معتبر کنونی نیست.", "It replaces another delivery than the one that counts."
+        ),
         "contract_version": Reason("نسخهٔ قرارداد داده درست نیست.", "The version of the contract is not the one in force."),
         "missing_reporting_unit": Reason("واحد گزارش‌دهنده گفته نشده است.", "The reporting unit is not said."),
         "unknown_reporting_unit": Reason("واحد گزارش‌دهنده شناخته نیست.", "The reporting unit is not known."),
@@ -73,6 +77,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "too_many_columns": Reason("شمار ستون‌ها بیش از حد است.", "There are too many columns."),
         "missing_column": Reason("ستونی از قرارداد نیامده است.", "A column of the contract is missing."),
         "unknown_column": Reason("ستونی بیرون از قرارداد آمده است.", "There is a column that the contract does not have."),
+        "schema": Reason("ستون‌های شناسنامه همان ستون‌های پرونده نیست.", "The descriptor's columns are not those of the file."),
         "row_count": Reason("شمار سطرها همان نیست که اعلام شده است.", "There are not as many rows as were declared."),
         "repeated_column": Reason("ستونی دو بار آمده است.", "A column comes twice."),
         "empty_file": Reason("پروندهٔ داده خالی است.", "The data file is empty."),

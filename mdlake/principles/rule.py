@@ -72,11 +72,19 @@ class Question:
         known: parts whose counts are known already.
         counts: parts as (checked, failed) expressions over the subject's rows, each one number.
         frames: parts as frames of one row with the columns `checked` and `failed`.
+        rows: of parts that are about rows, which rows a person has to look at: a boolean expression over the subject's rows.
     """
 
     known: Mapping[str, Counts] = field(default_factory=dict)
     counts: Mapping[str, tuple[pl.Expr, pl.Expr]] = field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
+    rows: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+    @classmethod
+    def of_rows(cls, parts: Mapping[str, tuple[pl.Expr, pl.Expr]]) -> Question:
+        """A question whose parts are how many rows are checked, one number, and which of them fail, a boolean for each row."""
+        counts = {part: (checked, fails.sum()) for part, (checked, fails) in parts.items()}
+        return cls(counts=counts, rows={part: fails for part, (_, fails) in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ class Rule:
         title: what it asks, in both languages.
         next_step: what to do when it fails.
         ask: from a subject to the question; an empty question means that there is nothing to compare with.
+        fix: what a producer does about it in its own system; None where its file alone cannot answer the question.
     """
 
     name: str
@@ -95,6 +104,7 @@ class Rule:
     title: Label
     next_step: Label
     ask: Callable[[Subject], Question]
+    fix: Label | None = None
 
 
 @dataclass(frozen=True)

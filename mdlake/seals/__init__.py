@@ -12,7 +12,9 @@ from mdlake.seals.key_files import read_owner_only
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
+    check_signature,
     generate_signing_key,
+    hash_name_of,
     load_signing_key,
     sign,
     signer_of,
@@ -26,11 +28,13 @@ __all__ = [
     "Recipient",
     "RevokedKeys",
     "SigningKey",
+    "check_signature",
     "decrypt",
     "encrypt",
     "fingerprint",
     "generate_identity",
     "generate_signing_key",
+    "hash_name_of",
     "load_identity",
     "load_signing_key",
     "read_owner_only",

@@ -10,14 +10,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import pyrage
 
 from mdlake.errors import KeyRefused, OtherRecipient, SealError
 from mdlake.seals.key_files import read_owner_only, write_key_pair
 
-__all__ = ["Identity", "Recipient", "decrypt", "encrypt", "generate_identity", "load_identity", "read_recipients"]
+__all__ = [
+    "Identity",
+    "Readable",
+    "Recipient",
+    "Writable",
+    "decrypt",
+    "encrypt",
+    "generate_identity",
+    "load_identity",
+    "read_recipients",
+]
+
+
+class Readable(Protocol):
+    """What bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many; none at the end."""
+        ...
+
+
+class Writable(Protocol):
+    """What bytes go to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take some, and say how many."""
+        ...
+
+    def flush(self) -> None:
+        """Pass on what waits."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +126,7 @@ def read_recipients(text: str, where: str) -> tuple[Recipient, ...]:
     return tuple(found)
 
 
-def encrypt(source: BinaryIO, target: BinaryIO, recipients: Sequence[Recipient]) -> None:
+def encrypt(source: Readable, target: Writable, recipients: Sequence[Recipient]) -> None:
     """Encrypt all of `source` to `target`, 64 kB at a time, so that each of the recipients can open it.
 
     Raises OSError as the streams do.
@@ -106,7 +136,7 @@ def encrypt(source: BinaryIO, target: BinaryIO, recipients: Sequence[Recipient])
     pyrage.encrypt_io(source, target, [recipient.key for recipient in recipients])
 
 
-def decrypt(source: BinaryIO, target: BinaryIO, identity: Identity) -> None:
+def decrypt(source: Readable, target: Writable, identity: Identity) -> None:
     """Decrypt all of `source` to `target`, 64 kB at a time.
 
     What reached `target` before an error is not to be used: a file that was cut off decrypts up to the cut.

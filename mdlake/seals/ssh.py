@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -32,12 +32,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mdlake.errors import KeyRefused, SealError
 from mdlake.seals.key_files import read_owner_only, write_key_pair
-from mdlake.seals.signers import AllowedSigner, AllowedSigners
+from mdlake.seals.signers import AllowedSigner, AllowedSigners, fingerprint
 
 __all__ = [
     "Message",
     "SigningKey",
+    "check_signature",
     "generate_signing_key",
+    "hash_name_of",
     "load_signing_key",
     "sign",
     "signer_of",
@@ -63,6 +65,11 @@ class SigningKey:
     def public_line(self) -> str:
         """``ssh-ed25519 AAAA…``: what an ``allowed_signers`` line ends with."""
         return self.private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """``SHA256:…`` of the public half, as `ssh-keygen -l` shows it."""
+        return fingerprint(base64.b64decode(self.public_line.split()[1]))
 
 
 def generate_signing_key(path: Path, comment: str) -> SigningKey:
@@ -117,8 +124,8 @@ class _Signature:
     value: bytes
 
 
-Message = bytes | BufferedReader
-"""What is signed: bytes, or a file open at its beginning, which is read once and never as a whole."""
+Message = bytes | Callable[[str], bytes]
+"""What is signed: bytes, or what gives the digest of a file by the name of a hash, so that whoever has it reads nothing again."""
 
 
 def sign(message: Message, key: SigningKey, namespace: str, hash_name: Literal["sha256", "sha512"] = "sha512") -> str:
@@ -137,6 +144,11 @@ def sign(message: Message, key: SigningKey, namespace: str, hash_name: Literal["
     return _armor(_MAGIC + _VERSION + b"".join(map(_string, fields)), _LINE_WIDTH)
 
 
+def hash_name_of(signature: str) -> str:
+    """With what a signature says that the message was hashed: `sha256` or `sha512`. Raises SealError if it is malformed."""
+    return _parse(signature).hash_name.decode()
+
+
 def verify(
     message: Message, signature: str, allowed: AllowedSigners, principal: str, namespace: str, at: datetime
 ) -> AllowedSigner:
@@ -152,6 +164,19 @@ def verify(
             next_step="Add a line for it to the allowed signers.",
         )
     return _verified_signer(message, signature, candidates, namespace, at, where=principal)
+
+
+def check_signature(message: Message, signature: str, namespace: str) -> None:
+    """Whether a signature is one of `message` in `namespace`, whoever made it: ``ssh-keygen -Y check-novalidate``.
+
+    Raises SealError if it is not.
+    """
+    parsed = _parse(signature)
+    _require_namespace(parsed, namespace, "signature")
+    try:
+        _require_value(parsed, message, "signature")
+    except (ValueError, UnsupportedAlgorithm):  # no allowed list has looked at this key
+        raise _malformed() from None
 
 
 def signer_of(message: Message, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
@@ -174,12 +199,7 @@ def _verified_signer(
     if at.tzinfo is None:
         raise ValueError("the time of verification needs a time zone")
     parsed = _parse(signature)
-    if parsed.namespace != namespace.encode():
-        raise SealError(
-            f"the signature was not made for {namespace!r}",
-            where=where,
-            next_step=f"Sign again with -n {namespace}.",
-        )
+    _require_namespace(parsed, namespace, where)
     with_its_key = [signer for signer in candidates if signer.public_key == parsed.public_key]
     if not with_its_key:
         raise SealError(
@@ -190,15 +210,28 @@ def _verified_signer(
     refusals = [signer.refusal(namespace, at) for signer in with_its_key]
     if None not in refusals:
         raise SealError(str(refusals[0]), where=where, next_step="Sign with a key that is allowed for this.")
+    _require_value(parsed, message, where)
+    return with_its_key[refusals.index(None)]
+
+
+def _require_namespace(signature: _Signature, namespace: str, where: str) -> None:
+    if signature.namespace != namespace.encode():
+        raise SealError(
+            f"the signature was not made for {namespace!r}",
+            where=where,
+            next_step=f"Sign again with -n {namespace}.",
+        )
+
+
+def _require_value(signature: _Signature, message: Message, where: str) -> None:
     try:
-        _verify_value(parsed, _signed_data(message, parsed.namespace, parsed.hash_name))
+        _verify_value(signature, _signed_data(message, signature.namespace, signature.hash_name))
     except InvalidSignature:
         raise SealError(
             "the signature does not hold: the file or the signature was changed after signing",
             where=where,
             next_step="Fetch both again from the signer, or have it signed again.",
         ) from None
-    return with_its_key[refusals.index(None)]
 
 
 def _verify_value(signature: _Signature, data: bytes) -> None:
@@ -221,7 +254,7 @@ def _verify_value(signature: _Signature, data: bytes) -> None:
 
 def _signed_data(message: Message, namespace: bytes, hash_name: bytes) -> bytes:
     name = hash_name.decode()
-    digest = (hashlib.new(name, message) if isinstance(message, bytes) else hashlib.file_digest(message, name)).digest()
+    digest = hashlib.new(name, message).digest() if isinstance(message, bytes) else message(name)
     return _MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
 
 

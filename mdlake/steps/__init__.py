@@ -7,7 +7,13 @@ these steps, and the command.
 from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, arrivals
-from mdlake.steps.delivery_calendar import DELIVERY_STATES, DeliveryStanding, delivery_counts, delivery_standings
+from mdlake.steps.delivery_calendar import (
+    DELIVERY_STATES,
+    DeliveryStanding,
+    behind_calendar,
+    delivery_counts,
+    delivery_standings,
+)
 from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge, worst_part
@@ -41,6 +47,7 @@ __all__ = [
     "Run",
     "SyntheticProducers",
     "arrivals",
+    "behind_calendar",
     "chosen_partitions",
     "close_month",
     "contract_marks",

@@ -18,7 +18,7 @@ from mdlake.ledger import Submission
 from mdlake.standard import Period, day_in_iran, solar_hijri_day
 from mdlake.steps.house import House
 
-__all__ = ["DELIVERY_STATES", "DeliveryStanding", "DeliveryState", "delivery_counts", "delivery_standings"]
+__all__ = ["DELIVERY_STATES", "DeliveryStanding", "DeliveryState", "behind_calendar", "delivery_counts", "delivery_standings"]
 
 DeliveryState = Literal["on time", "late", "overdue", "refused", "awaited", "not due"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -117,6 +117,20 @@ def delivery_counts(standings: Iterable[DeliveryStanding]) -> dict[str, int]:
     counts = Counter[str](standing.state for standing in standings)
     counts[_RESUBMITTED] = sum(standing.is_resubmitted for standing in standings)
     return {name: counts[name] for name in (*DELIVERY_STATES, _RESUBMITTED) if counts[name]}
+
+
+def behind_calendar(standings: Iterable[DeliveryStanding], as_of: date) -> tuple[DeliveryStanding, ...]:
+    """What somebody has to be asked about on a day: all that is overdue, and what came late for the newest period that could.
+
+    What came late for an earlier period is past, once the next came in time.
+
+    Args:
+        standings: of one dataset.
+    """
+    standings = tuple(standings)
+    over = [standing.period for standing in standings if standing.last_day < as_of]
+    newest = max(over, key=lambda key: Period.parse(key).last_day, default=None)
+    return tuple(s for s in standings if s.is_overdue or (s.state == "late" and s.period == newest))
 
 
 _Place = tuple[str, str, str]

@@ -167,7 +167,7 @@ def test_parts_that_arrive_one_by_one_make_one_run_and_a_corrected_part_one_more
     assert secure_location.tick(LANDING) == []
 
     busiest = max(parts, key=lambda unit: parts[unit].rows)
-    send(offices.deliver(DISPUTES, MONTH, tmp_path, reporting_unit=busiest, sequence=2, defects={"exact_duplicate": 0.1}))
+    send(offices.deliver(DISPUTES, MONTH, tmp_path, reporting_unit=busiest, sequence=2, defects={"exact_duplicate": 0.2}))
     (more,) = secure_location.tick(LANDING)
     assert more.run_key != request.run_key
     assert secure_location.execute(more)

@@ -165,10 +165,27 @@ def test_a_sequence_that_is_not_new_is_refused_and_the_accepted_stays(intake: In
     send("first", sequence=2)
     accepted = only(intake.take_in("sso", AT)).delivery
     for sequence in (1, 2):
-        send(f"older-{sequence}", sequence=sequence)
+        send(f"older-{sequence}", sequence=sequence, supersedes=sequence)
         assert refused(intake) == "older_sequence"
     assert intake.landing.ledger.current_delivery("sso", "workplaces", "1403-01") == accepted
     assert intake.landing.path(accepted).read_bytes() == file.csv_path.read_bytes()
+
+
+@pytest.mark.parametrize("supersedes", [None, 1, 3])
+def test_what_replaces_another_delivery_than_the_one_that_counts_is_refused(
+    intake: Intake, send: Send, supersedes: int | None
+) -> None:
+    send("first", sequence=2)
+    intake.take_in("sso", AT)
+    send("later", sequence=3, supersedes=supersedes)
+    assert refused(intake) == "supersedes"
+    send("right", sequence=3, supersedes=2)
+    assert only(intake.take_in("sso", AT)).refusal is None
+
+
+def test_a_first_delivery_that_says_it_replaces_one_is_refused(intake: Intake, send: Send) -> None:
+    send(sequence=2, supersedes=1)
+    assert refused(intake) == "supersedes"
 
 
 def test_a_later_sequence_supersedes_and_the_earlier_stays_readable(
@@ -266,7 +283,7 @@ def test_a_package_without_a_signature_arrives_until_it_was_quiet_for_a_while(in
     assert only(intake.take_in("sso", AT)).refusal is None
 
 
-@pytest.mark.parametrize("what", ["link", "link to a folder", "folder", "pipe", "link of the signature"])
+@pytest.mark.parametrize("what", ["link", "link to a folder", "folder", "pipe", "link of the signature", "pipe for a signature"])
 def test_what_is_no_plain_file_is_not_followed(intake: Intake, send: Send, tmp_path: Path, what: str) -> None:
     package = send()
     secret = tmp_path / "secret"
@@ -275,7 +292,7 @@ def test_what_is_no_plain_file_is_not_followed(intake: Intake, send: Send, tmp_p
     target.unlink()
     if what == "folder":
         target.mkdir()
-    elif what == "pipe":
+    elif "pipe" in what:
         os.mkfifo(target)
     else:
         target.symlink_to(tmp_path if "folder" in what else secret)

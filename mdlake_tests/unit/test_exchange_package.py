@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mdlake.errors import DeliveryRefused, SealError
-from mdlake.exchange import Opened, open_package, pack, require_sender
+from mdlake.exchange import Arrived, Opened, open_package, pack, require_sender
 from mdlake.seals import (
     AllowedSigners,
     Identity,
@@ -81,6 +81,7 @@ class Office:
             "dialect": {"delimiter": ";"},
             "bytes": len(DATA),
             "hash": f"sha256:{hashlib.sha256(DATA).hexdigest()}",
+            "schema": {"fields": [{"name": name} for name in DATA.split(b"\n")[0].decode().split(";")]},
         }
         resource.update({name: value for name, value in changed.items() if name in resource})
         said.update({name: value for name, value in changed.items() if name in said})
@@ -123,11 +124,12 @@ class Office:
         """What intake does with a package that came by the folder of an organization."""
         revoked = RevokedKeys.parse(self.revoked)
         signature = package.with_name(f"{package.name}.sig")
-        require_sender(package, signature, organization, self.allowed, revoked, AT)
         folder = self.folder / "opened"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        return open_package(package, folder, self.identity, organization, self.allowed, AT)
+        with Arrived.opened(package) as came:
+            require_sender(came, signature.read_text(encoding="ascii"), organization, self.allowed, revoked, AT)
+            return open_package(came, folder, self.identity, organization, self.allowed, AT)
 
 
 @pytest.fixture
@@ -420,6 +422,23 @@ def a_size_beyond_all_disks(office: Office) -> Path:
     return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT))
 
 
+def ten_gigabytes_that_do_not_come(office: Office) -> Path:
+    members = office.members()
+    del members[NAME]
+    header = tarfile.TarInfo(NAME)
+    header.size = 10 << 30
+    return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 16))
+
+
+def ten_gigabytes_of_zeros_as_holes(office: Office) -> Path:
+    """A sparse file as GNU tar writes it: a size in its header, and no bytes of it."""
+    members = office.members()
+    del members[NAME]
+    header = tarfile.TarInfo(NAME)
+    header.type, header.size = tarfile.GNUTYPE_SPARSE, 10 << 30
+    return office.sealed(without_end(members) + header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
 def without(name: str) -> Callable[[Office], Path]:
     def make(office: Office) -> Path:
         members = office.members()
@@ -525,6 +544,8 @@ REFUSED: dict[Callable[[Office], Path], str] = {
     one_file_more: "unexpected_member",
     a_descriptor_of_two_megabytes: "too_large",
     a_size_beyond_all_disks: "too_large",
+    ten_gigabytes_that_do_not_come: "unreadable_package",
+    ten_gigabytes_of_zeros_as_holes: "unsafe_member",
     without("datapackage.json"): "missing_member",
     without("self-check.json"): "missing_self_check",
     without("self-check.json.sig"): "missing_self_check",

@@ -646,6 +646,34 @@ def test_the_counts_are_those_of_a_slow_recomputation(
         assert found.share == max((failed / max(checked, 1) for checked, failed in parts.values()), default=0)
 
 
+NAMING_ROWS = [asked for asked in ASKED if asked[1] == "standardized" and RULES[asked[0]].fix]
+
+
+@pytest.mark.parametrize(("rule", "layer"), NAMING_ROWS)
+def test_without_the_rows_that_a_rule_names_it_finds_nothing(rule: str, layer: str, month: Callable[[], Month]) -> None:
+    subject = mutated(month, rule, layer)
+    question = RULES[rule].ask(subject)
+    for part, (_, failed) in answer(rule, subject).parts.items():
+        if part not in question.rows:
+            assert question.known, "a part that no row can be named of is counted before"
+            continue
+        named = question.rows[part].fill_null(False)
+        count = subject.rows.filter(named).collect().height
+        assert count == failed or (count >= failed and part in question.frames), "rows, or all rows of some units"
+        rest = subject.rows.filter(~named).collect()
+        left = answer(rule, replace(subject, rows=rest.lazy(), row_count=rest.height, filled=filled(rest)))
+        # the quartiles of what is left are others
+        assert part not in left.parts or rule == "outliers"
+
+
+def test_every_rule_that_one_file_can_answer_has_its_fix_in_both_languages(sound: Mapping[str, Subject]) -> None:
+    elsewhere = {rule for rule, layer in ASKED if layer in ("pseudonymized", "published")}
+    compared = {"declared_rows", "rows_accounted", "reporting_units_complete", "foreign_keys", "shared_variables"}
+    compared |= {name for name in RULES if name.endswith("against_previous")} | {"stable_attributes"}
+    for name, rule in RULES.items():
+        assert (rule.fix is None) == (name in compared | elsewhere), name
+
+
 # ── what a rule may not do ───────────────────────────────────────────────────────────────────────────────────────────
 
 COMPARES = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from mdlake.cli import cli
 from mdlake.errors import MdlakeError
 from mdlake.ledger import Delivery, Package
 from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran
@@ -194,3 +197,90 @@ def test_the_json_has_solar_days_and_plain_values(secure: House, come: Come) -> 
     assert (said["due_day"], said["last_day"], said["organization"]) == ("1403-02-10", "1403-02-16", "sso")
     assert said["received_at"] == "2024-05-06T08:30:00+00:00"
     assert not any(isinstance(value, date) for value in said.values())
+
+
+# ── mdlake status --deliveries ───────────────────────────────────────────────────────────────────────────────────────
+
+
+Told = Callable[..., str]
+
+
+@pytest.fixture
+def told(secure: House) -> Told:
+    """What the command says; its exit status is 0, also where something is late."""
+    home = {"MDLAKE_HOME": str(secure.home.root), "MDLAKE_CONFIG": str(secure.home.config), "COLUMNS": "120"}
+
+    def told(*words: str, fails: bool = False) -> str:
+        done = CliRunner().invoke(cli, ["status", *words], env=home)
+        assert (done.exit_code != 0) == fails, done.output
+        return done.output if not fails else f"{done.output}{done.exception}"
+
+    return told
+
+
+def cells(output: str, first: str) -> list[str]:
+    """The words of the line that begins so."""
+    [line] = [line for line in output.splitlines() if line.startswith(first)]
+    return line.removeprefix(first).split()
+
+
+def test_the_command_shows_organizations_datasets_and_provinces(told: Told, come: Come) -> None:
+    come("1403-02-03")
+    come("1403-02-04")
+    come("1403-02-25", of=DISPUTES, reporting_unit="05")
+    come("1403-02-08", of=DISPUTES, reporting_unit="07", refused="row_count")
+    output = told("--deliveries", "--as-of", "1403-02-30")
+    assert "deliveries as of 1403-02-30" in output
+    assert cells(output, "provincial ") == ["1", "29", "1"]
+    assert cells(output, "05 Kermanshah") == ["1"]
+    places = [line.split() for line in output.split("sso/workplaces")[1].splitlines() if line.startswith("1403-01")]
+    assert places[0] == ["1403-01", "1403-02-10", "on", "time", "1403-02-03", "2"]
+    assert "29 overdue, 1 refused (07), 1 late (05)" in " ".join(output.split())
+
+
+def test_the_command_narrows_to_organizations_datasets_and_periods(told: Told) -> None:
+    def seen(*words: str) -> set[tuple[str, str]]:
+        said = json.loads(told("--deliveries", "--as-of", "1403-04-30", "--json", *words))
+        return {(one["dataset"], one["period"]) for one in said["deliveries"]}
+
+    assert {dataset for dataset, _ in seen("--organization", "tvto")} == {"tvto/trainees", "tvto/skill_certificates"}
+    assert seen(PLACES) == {(PLACES, month) for month in ("1403-01", "1403-02", "1403-03")}
+    assert seen(PLACES, "1403-02") == {(PLACES, "1403-02")}
+    assert seen("1403-Q1") == {("cooperatives/cooperatives", "1403-Q1"), ("cooperatives/cooperative_members", "1403-Q1")}
+    assert "organization called 'tvtoo'" in told("--deliveries", "--organization", "tvtoo", fails=True)
+    assert "nobody owes" in told("--deliveries", PLACES, "--period", "1402-01", fails=True)
+
+
+def test_the_json_of_the_command_is_that_of_the_standings(told: Told, secure: House, come: Come) -> None:
+    come("1403-02-25", of=DISPUTES, reporting_unit="05")
+    said = json.loads(told("--deliveries", "--as-of", "1403-03-01", "--json"))
+    expected = delivery_standings(secure, noon("1403-03-01"))
+    assert said["as_of"] == "1403-03-01"
+    assert said["deliveries"] == [one.as_json() for one in expected]
+    assert said["counts"] == delivery_counts(expected)
+    assert json.loads(told("--deliveries", "--as-of", "2024-05-21", "--json")) == said
+
+
+def test_months_of_which_nothing_came_stand_in_one_line(told: Told, come: Come) -> None:
+    come("1403-04-03", period="1403-03")
+    output = told("--deliveries", PLACES, "--as-of", "1403-07-30")
+    rows = [line.split() for line in output.split(PLACES)[1].splitlines() if line.startswith("1403-")]
+    assert [" ".join(row[:3]) for row in rows if row[1] == "–"] == ["1403-01 – 1403-02", "1403-04 – 1403-06"]
+    assert [row[0] for row in rows if row[1] != "–"] == ["1403-03"]
+
+
+def test_a_day_that_is_none_and_a_day_without_deliveries_are_told(told: Told) -> None:
+    assert "no day of the Solar Hijri calendar" in told("--deliveries", "--as-of", "1403-13-01", fails=True)
+    assert "no day of the Gregorian calendar" in told("--deliveries", "--as-of", "2024-13-01", fails=True)
+    assert "--as-of is for --deliveries" in told("--as-of", "1403-02-01", fails=True)
+
+
+def test_a_year_whose_holidays_were_not_announced_is_named(told: Told) -> None:
+    assert "lunar holidays" not in told("--deliveries", PLACES, "--as-of", "1404-11-30")
+    assert "no lunar holidays of 1405 are configured" in told("--deliveries", PLACES, "--as-of", "1405-02-30")
+
+
+def test_before_anything_is_owed_the_command_says_since_when_it_is(told: Told) -> None:
+    assert "nothing is owed yet: deliveries are owed from 1403-01 on" in " ".join(
+        told("--deliveries", "--as-of", "1402-11-01").split()
+    )

@@ -12,9 +12,9 @@ import polars as pl
 
 from mdlake.exchange.formats import csv, dbf, parquet, xlsx
 from mdlake.exchange.formats.csv import NeedsStrictReading
-from mdlake.exchange.formats.form import Encoding, FileFormat, Form
+from mdlake.exchange.formats.form import DELIMITERS, Encoding, FileFormat, Form
 
-__all__ = ["Encoding", "FileFormat", "Form", "NeedsStrictReading", "read_header", "read_rows"]
+__all__ = ["DELIMITERS", "Encoding", "FileFormat", "Form", "NeedsStrictReading", "read_header", "read_rows"]
 
 
 def read_header(path: Path, form: Form) -> tuple[str, ...]:

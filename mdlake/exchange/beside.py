@@ -1,0 +1,73 @@
+"""Work on a stream of bytes beside its maker: hashing and writing go on in a thread of their own while more is decrypted.
+
+Hashing and writing let other threads run, so on two cores a package costs as much as the slower half. Not here: what is done.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+__all__ = ["PIECE_BYTES", "Beside"]
+
+PIECE_BYTES = 1 << 21
+"""So large that the wait for Python's lock, up to 5 ms a piece, is small beside the work on it; and few of them in memory."""
+
+_WAITING = 3
+
+
+class Beside:
+    """A stream that is written to; what is written reaches a function in large pieces, in order, in another thread.
+
+    The first error of the function is raised by the next write, or at the end, and nothing reaches the function after it.
+    Leaving the context waits for the rest, or, if it is left by an error, drops it.
+    """
+
+    def __init__(self, work: Callable[[bytes], object]) -> None:
+        self.failure: BaseException | None = None
+        self._work = work
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._under_way: deque[Future[None]] = deque()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def write(self, data: bytes) -> int:
+        """Take the next bytes."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= PIECE_BYTES:
+            self._hand_over()
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: what waits is handed over at the end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self._hand_over()
+                while self._under_way:
+                    self._under_way.popleft().result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+
+    def _hand_over(self) -> None:
+        if len(self._under_way) == _WAITING:
+            self._under_way.popleft().result()
+        self._under_way.append(self._thread.submit(self._do, self._pieces))
+        self._pieces, self._size = [], 0
+
+    def _do(self, pieces: list[bytes]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._work(b"".join(pieces))
+        except BaseException as failure:
+            self.failure = failure
+            raise
