@@ -26,7 +26,7 @@ from mdlake.ledger.tables import deliveries, month_closes, packages, pins, verdi
 __all__ = ["Ledger"]
 
 _ACTOR = "mdlake"
-_CHANGING = ("sequence", "file_name", "state", "reason", "message")
+_CHANGING = ("sequence", "file_name", "declared_rows", "contract_version", "state", "reason", "message")
 """What may become different of a delivery whose file is known."""
 
 
@@ -38,7 +38,7 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: a SQLite file (`sqlite:////srv/mdlake/control/ledger.db`) or any SQLAlchemy URL."""
+        """`url`: a file in SQLite (`sqlite:////srv/mdlake/control/ledger.db`) or a database in PostgreSQL, without a password."""
         self._database = Database(url)
         self.audit = AuditLog(self._database)
         self.decisions = DecisionIndex(self._database)

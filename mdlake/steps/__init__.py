@@ -14,7 +14,7 @@ from mdlake.steps.delivery_calendar import (
     delivery_counts,
     delivery_standings,
 )
-from mdlake.steps.handover import handovers, unexcepted_periods
+from mdlake.steps.handover import Handover, handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
 from mdlake.steps.judge import Judgement, failure_text, judge, worst_part
 from mdlake.steps.made import Made
@@ -37,6 +37,7 @@ __all__ = [
     "RECIPIENTS",
     "Arrival",
     "DeliveryStanding",
+    "Handover",
     "House",
     "Judgement",
     "Made",

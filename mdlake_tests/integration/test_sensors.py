@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import sent
+from conftest import Walk, sent
 from dagster._core.events import StepFailureData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.backfill import PartitionBackfill
@@ -201,7 +201,7 @@ def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
     (again,) = secure_location.tick(INTAKE)
     assert request.run_key == again.run_key, "Dagster starts a run key once"
     now.moment += timedelta(minutes=10)
-    assert secure_location.tick(INTAKE)[0].run_key != request.run_key, "a run that was killed is asked for again"
+    assert secure_location.tick(INTAKE)[0].run_key != request.run_key, "what failed on them may have been mended"
     assert secure_location.tick(LANDING) == [], "nothing is run before it was taken in"
     assert secure_location.execute(request, "secure__intake")
     assert secure_location.tick(INTAKE) == []
@@ -213,6 +213,26 @@ def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
     assert (run.job_name, run.partition_key) == ("secure__provincial__labour_disputes", MONTH)
     assert secure_location.execute(run)
     assert secure_location.tick(LANDING) == []
+
+
+def test_one_intake_is_asked_for_at_a_time_and_one_that_was_killed_at_once_again(
+    secure_location: Location, instance: dg.DagsterInstance
+) -> None:
+    folder = secure_location.house.home.landing / "sso"
+    folder.mkdir(mode=0o700)
+    for number in range(2):
+        for ending in ("tar.age", "tar.age.sig"):
+            (folder / f"{number}.{ending}").write_bytes(b"x")
+    (request,) = secure_location.tick(INTAKE)
+    jobs = {job.name: job for job in secure_location.definitions.get_repository_def().get_all_jobs()}
+    tags = {**jobs["secure__intake"].tags, **request.tags}
+    run = create_run_for_test(instance, job_name="secure__intake", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    (folder / "0.tar.age").unlink()
+    assert secure_location.tick(INTAKE) == [], "it takes one after another"
+    (folder / "0.tar.age").write_bytes(b"x")
+    instance.report_run_failed(run, "killed")
+    (again,) = secure_location.tick(INTAKE)
+    assert again.run_key != request.run_key
 
 
 def test_parts_that_stay_out_are_waited_for_until_nothing_came_for_the_configured_time(
@@ -296,8 +316,13 @@ def test_a_run_that_was_killed_is_asked_for_again_and_not_without_end(
     secure_location: Location, offices: Ministry, send: Send, tmp_path: Path, instance: dg.DagsterInstance, *, step_failed: bool
 ) -> None:
     send(offices.deliver(PLACES, MONTH, tmp_path))
+    assert keys_until_nothing_is_asked(secure_location, LANDING, instance, step_failed=step_failed) == (1 if step_failed else 3)
+
+
+def keys_until_nothing_is_asked(location: Location, sensor: str, instance: dg.DagsterInstance, *, step_failed: bool) -> int:
+    """How many run keys a sensor asks for where each run that it asked for ends as failed, at a step or because it was killed."""
     keys = set()
-    while requests := secure_location.tick(LANDING):
+    while requests := location.tick(sensor):
         (request,) = requests
         assert request.run_key not in keys, "Dagster starts a run key once"
         keys.add(request.run_key)
@@ -310,7 +335,28 @@ def test_a_run_that_was_killed_is_asked_for_again_and_not_without_end(
                 "STEP_FAILURE", "__ASSET_JOB", step_key="raw", event_specific_data=StepFailureData(None, None)
             )
             instance.handle_new_event(EventLogEntry(None, 10, "", run.run_id, 0.0, "raw", "__ASSET_JOB", event))
-    assert len(keys) == (1 if step_failed else 3)
+    return len(keys)
+
+
+HANDOVER = "publish_passed_partitions"
+
+
+@pytest.mark.parametrize("step_failed", [False, True])
+def test_a_publication_that_was_killed_is_asked_for_again_and_not_without_end(
+    research_location: Location,
+    offices: Ministry,
+    send: Send,
+    walk: Walk,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    *,
+    step_failed: bool,
+) -> None:
+    send(offices.deliver(PLACES, MONTH, tmp_path))
+    walk(PLACES, MONTH, "raw", "standardized", "pseudonymized")
+    assert keys_until_nothing_is_asked(research_location, HANDOVER, instance, step_failed=step_failed) == (
+        1 if step_failed else 3
+    )
 
 
 # ── the close of a month ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -484,6 +530,15 @@ def test_what_is_under_way_at_the_deadline_is_waited_for_and_not_without_end(
     states = {str(m["dataset"]): m["state"] for m in close.members}
     assert states[first[0].key] == "under way"
     assert set(states.values()) == {"under way", "not delivered"}
+
+
+def test_a_close_that_was_killed_is_asked_for_again_and_not_without_end(
+    research_location: Location, books: Books, now: Now, instance: dg.DagsterInstance
+) -> None:
+    before_the_deadline(MONTH, now)
+    for pair in books.due(MONTH):
+        books.passed(*pair)
+    assert keys_until_nothing_is_asked(research_location, CLOSE, instance, step_failed=False) == 3
 
 
 def test_a_quarterly_dataset_is_due_with_the_last_month_of_its_quarter(books: Books) -> None:
