@@ -8,6 +8,7 @@ import traceback
 import click
 
 from mdlake import __version__
+from mdlake.cli.alerts import alerts
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
 from mdlake.cli.deliver import deliver
@@ -43,7 +44,7 @@ def cli() -> None:
 for _command in (template, dummy):
     deliver.add_command(_command)
 
-for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, keys, log, maintain, ui, demo):
+for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, alerts, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

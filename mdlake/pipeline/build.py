@@ -12,6 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mdlake.config import Dataset, Home
 from mdlake.errors import MdlakeError
+from mdlake.pipeline.alerts import alert_sensor
 from mdlake.pipeline.assets import ROOM_LAYERS, layer_asset
 from mdlake.pipeline.checks import layer_checks
 from mdlake.pipeline.delivery_calendar import delivery_check, delivery_check_job, delivery_check_key, delivery_check_schedule
@@ -66,7 +67,7 @@ def build_definitions(house: House, loggers: Mapping[str, dg.LoggerDefinition] |
     schedules: list[dg.ScheduleDefinition] = []
     if room == "secure":
         daily = delivery_check_job(configuration)
-        sensors, services = [intake_sensor(), landing_sensor(jobs)], [intake_job(), daily]
+        sensors, services = [intake_sensor(), landing_sensor(jobs), alert_sensor()], [intake_job(), daily]
         checks, schedules = [*checks, delivery_check(configuration)], [delivery_check_schedule(daily)]
     else:
         close = month_close_job()

@@ -24,7 +24,7 @@ from mdlake.standard import Period
 from mdlake.steps.delivery_calendar import days_late
 from mdlake.steps.house import LAYER_BELOW, House, Run
 
-__all__ = ["Judgement", "failure_text", "judge", "judge_candidate"]
+__all__ = ["Judgement", "failure_text", "judge", "judge_candidate", "worst_part"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,18 @@ class Judgement:
 
 def failure_text(result: Mapping[str, Any]) -> str:
     """One failed rule in words."""
-    parts: Mapping[str, list[int]] = result["parts"]
-    worst = max(parts, key=lambda name: parts[name][1] / max(parts[name][0], 1), default="")
-    named = f", most in {worst}" if worst and worst != "rows" else ""
+    worst = worst_part(result)
+    named = f", most in {worst}" if worst else ""
     share, threshold = result["share"] * 100, result["threshold"] * 100
     counted = f"{result['failed']} of {result['checked']}{named}; {share:.2f} % where at most {threshold:.2f} % passes"
     return f"{result['rule']} ({result['severity']}): {counted}. {RULES[result['rule']].next_step.en}"
+
+
+def worst_part(result: Mapping[str, Any]) -> str:
+    """The column, comparison or foreign key of which the largest share failed; empty where the rule asks of whole rows."""
+    parts: Mapping[str, list[int]] = result["parts"]
+    worst = max(parts, key=lambda name: parts[name][1] / max(parts[name][0], 1), default="")
+    return "" if worst == "rows" else worst
 
 
 def judge(house: House, layer: str, dataset: Dataset, period: Period, run: Run) -> Judgement:

@@ -33,6 +33,7 @@ ORDER = (
     "principles",
     "exchange",
     "steps",
+    "alerts",
     "statistics",
     "catalog",
     "access",
