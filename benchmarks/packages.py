@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ from mdlake.seals import (
     RevokedKeys,
     generate_identity,
     generate_signing_key,
+    hash_name_of,
     load_identity,
     load_signing_key,
     read_recipients,
@@ -106,7 +108,7 @@ def _round(folder: Path) -> dict[str, float]:
     found["tools pack"] += found["age pack"] + _timed(folder, *_SIGN, PACKAGE)
     found["tools open"] = _timed(folder, *_VERIFY, stdin=PACKAGE)
     found["age open"] = _timed(folder, "age", "-d", "-i", "identity", "-o", TAR, PACKAGE)
-    (folder / "out").mkdir(exist_ok=True)
+    (folder / "out").mkdir()
     found["tools open"] += (
         found["age open"] + _timed(folder, "tar", "-xf", TAR, "-C", "out") + _timed(folder, "sha256sum", f"out/{DATA}")
     )
@@ -117,8 +119,10 @@ def _round(folder: Path) -> dict[str, float]:
         command = [sys.executable, "-m", "benchmarks.packages", "--part", part, "--folder", str(folder)]
         done = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         found |= {part: done["seconds"], f"{part} memory": done["megabytes"]}
-    for left in (PACKAGE, f"{PACKAGE}.sig", TAR, f"out/{DATA}"):
+    for left in (PACKAGE, f"{PACKAGE}.sig", TAR):
         (folder / left).unlink()
+    for left in ("out", "opened"):
+        shutil.rmtree(folder / left)
     return found
 
 
@@ -162,9 +166,12 @@ def _pack(folder: Path) -> None:
 def _open(folder: Path) -> None:
     allowed = AllowedSigners.parse((folder / "allowed").read_text(encoding="ascii"))
     signature = (folder / f"{PACKAGE}.sig").read_text(encoding="ascii")
-    with tempfile.TemporaryDirectory(dir=folder) as opened, Arrived.opened(folder / PACKAGE) as package:
+    opened = folder / "opened"
+    opened.mkdir()
+    with Arrived.opened(folder / PACKAGE) as package:
+        package.hash([hash_name_of(signature)])
         require_sender(package, signature, ORGANIZATION, allowed, RevokedKeys(), AT)
-        open_package(package, Path(opened), load_identity(folder / "identity"), ORGANIZATION, allowed, AT)
+        open_package(package, opened, load_identity(folder / "identity"), ORGANIZATION, allowed, AT)
 
 
 def _report(megabytes: int, rounds: int, best: dict[str, float]) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from mdlake.cli.surroundings import as_json_option, console, print_json
-from mdlake.config import Configuration, Home, load_configuration
+from mdlake.config import SELF_CHECK_NAMESPACE, Configuration, Home, load_configuration
+from mdlake.errors import MdlakeError
 from mdlake.standard import Period
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def keygen(organization: str, folder: Path, desks: tuple[str, ...]) -> None:
 @click.option("--language", type=click.Choice(["fa", "en"]), default="en", show_default=True, help="Of what is told.")
 @click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that stays with you.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="The statistics unit's key: sign what was found.")
+@click.option("--unsigned", is_flag=True, help="Write what was found, to be signed by ssh-keygen: a key with a passphrase.")
 @as_json_option
 def check(
     data: Path,
@@ -96,6 +98,7 @@ def check(
     language: Any,
     page: Path | None,
     key: Path | None,
+    unsigned: bool,
     as_json: bool,
 ) -> None:
     """Check a whole FILE of a DATASET (organization/dataset) and PERIOD as the ministry will, and tell every finding.
@@ -106,6 +109,8 @@ def check(
     from mdlake.exchange import SignedCheck, agreed_contract, check_file, check_page, report_of
     from mdlake.seals import load_signing_key
 
+    if page and not page.parent.is_dir():
+        raise MdlakeError("there is no folder for the page", where=str(page), next_step="Make it, or name another one.")
     configuration = _configuration()
     signing_key = load_signing_key(key) if key else None
     contract = agreed_contract(configuration, dataset, period, reporting_unit)
@@ -115,6 +120,7 @@ def check(
         beside = page.with_suffix(".rows.csv")
         text, is_whole = check_page(found, about, language, beside.name)
         page.write_text(text, encoding="utf-8")
+        beside.unlink(missing_ok=True)
         if not is_whole:
             found.write_rows(beside)
         written.append(f"wrote {page}" + ("" if is_whole else f", and every row number to {beside}"))
@@ -124,8 +130,12 @@ def check(
         print_report(report_of(found, about, language, _ON_TERMINAL))
     for line in written:
         click.echo(line, err=as_json)
+    target = _self_check_of(data)
+    if unsigned:
+        found.self_check().write(target)
+        by_hand = f"ssh-keygen -Y sign -n {SELF_CHECK_NAMESPACE} -f KEY {target}"
+        click.echo(f"wrote {target}; the statistics unit signs it: {by_hand}", err=as_json)
     if signing_key:
-        target = _self_check_of(data)
         SignedCheck.by(signing_key, found.self_check()).write(target)
         click.echo(f"signed {target} and {target.name}.sig; next: mdlake deliver pack", err=as_json)
     if found.is_refused:
@@ -151,7 +161,13 @@ def _self_check_of(data: Path) -> Path:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The IT Centre's list, to whom it is encrypted.",
 )
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Where the package goes (default: here).")
+@click.option(
+    "--to",
+    "folder",
+    default=".",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the package goes (default: here).",
+)
 def pack(
     data: Path,
     dataset: str,
@@ -164,7 +180,7 @@ def pack(
     self_check: Path | None,
     key: Path,
     recipients: Path,
-    folder: Path | None,
+    folder: Path,
 ) -> None:
     """Pack a FILE that the statistics unit checked: describe it, encrypt it to the IT Centre, sign it.
 
@@ -183,7 +199,7 @@ def pack(
         consignment.descriptor(data, signed.check.rows),
         data,
         signed,
-        folder or Path(),
+        folder,
         read_recipients(recipients.read_text(encoding="utf-8"), recipients.name),
         load_signing_key(key),
     )

@@ -12,7 +12,7 @@ from mdlake.errors import UnknownName
 from mdlake.standard import day_in_iran, solar_hijri_day
 from mdlake.steps import DELIVERY_STATES, DeliveryStanding, House, delivery_counts, delivery_standings
 
-__all__ = ["of_organizations", "show_deliveries"]
+__all__ = ["of_organizations", "show_deliveries", "show_organizations"]
 
 _COLUMNS = (*DELIVERY_STATES, "resubmitted")
 _COLOURS = {"on time": "green", "late": "yellow", "overdue": "red", "refused": "red", "resubmitted": "yellow"}
@@ -46,9 +46,7 @@ def show_deliveries(house: House, datasets: Sequence[Dataset], periods: Sequence
         first = house.configuration.calendar.owed_from
         console.print(f"as of {day} nothing is owed yet: deliveries are owed from {first} on (calendar.yaml, contracts)")
         return
-    by_organization = _grouped(standings, lambda standing: standing.organization)
-    rows = [(name, *_cells(found)) for name, found in by_organization.items()]
-    print_table(f"deliveries as of {day}", ("organization", *_COLUMNS), rows)
+    show_organizations(standings, day)
     by_dataset = _grouped(standings, lambda standing: standing.dataset)
     columns = ("owed", "due", "delivery", "late by", "came", "sent", "refused")
     print_grouped_table(columns, {name: _period_rows(found) for name, found in by_dataset.items()})
@@ -56,6 +54,13 @@ def show_deliveries(house: House, datasets: Sequence[Dataset], periods: Sequence
         if dataset.newest.reporting_units is not None and dataset.key in by_dataset:
             _print_units(dataset, by_dataset[dataset.key])
     _tell_unannounced(house, standings)
+
+
+def show_organizations(standings: Sequence[DeliveryStanding], day: str) -> None:
+    """Print how many deliveries of each organization stand how at the end of a Solar Hijri day."""
+    by_organization = _grouped(standings, lambda standing: standing.organization)
+    rows = [(name, *_cells(found)) for name, found in by_organization.items()]
+    print_table(f"deliveries as of {day}", ("organization", *_COLUMNS), rows)
 
 
 def _grouped(

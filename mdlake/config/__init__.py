@@ -5,6 +5,7 @@ Not here: defaults. What steers the data is written in the configuration, where 
 
 from __future__ import annotations
 
+from mdlake.config.alerts import ALERT_KINDS, AlertKind, AlertsFile, EmailChannel, Route, Webhook, is_email_address
 from mdlake.config.contracts import Column, Configuration, Contract, Dataset, Deadline
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration, validated
@@ -44,6 +45,7 @@ from mdlake.config.schema import configuration_schemas
 from mdlake.config.yaml_source import Problem, read_yaml, written_yaml
 
 __all__ = [
+    "ALERT_KINDS",
     "ASKED",
     "DATASET_APPROVED",
     "DELIVERY_NAMESPACE",
@@ -57,6 +59,8 @@ __all__ = [
     "SELF_CHECK_NAMESPACE",
     "STANDARD_APPROVED",
     "Agreement",
+    "AlertKind",
+    "AlertsFile",
     "Column",
     "Comparison",
     "Composition",
@@ -65,6 +69,7 @@ __all__ = [
     "Dataset",
     "Deadline",
     "DecisionKind",
+    "EmailChannel",
     "Frozen",
     "Generalization",
     "Home",
@@ -73,13 +78,16 @@ __all__ = [
     "PeriodKey",
     "Problem",
     "Requirement",
+    "Route",
     "RuleSetting",
     "SavedQuery",
     "ScopeField",
     "SignatureRule",
     "SolarDay",
+    "Webhook",
     "check_configuration",
     "configuration_schemas",
+    "is_email_address",
     "load_configuration",
     "read_yaml",
     "sender",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cached_property
 
+from mdlake.config.alerts import AlertsFile
 from mdlake.config.models import (
     Agreement,
     CalendarFile,
@@ -251,6 +252,7 @@ class Deadline:
 class Configuration:
     """Everything in `assets_config/`, checked and resolved."""
 
+    alerts: AlertsFile
     calendar: CalendarFile
     holidays: HolidaysFile
     standard: StandardFile

@@ -16,7 +16,7 @@ from mdlake.exchange.formats import DELIMITERS, Encoding, Form, NeedsStrictReadi
 from mdlake.exchange.intake import Intake, Received, changed_at, is_complete, is_quiet, waiting_packages
 from mdlake.exchange.landing import Landing
 from mdlake.exchange.package import PACKAGE_SUFFIX, Opened, open_package, pack, require_sender
-from mdlake.exchange.receipt import RECEIPT_NAMESPACE
+from mdlake.exchange.receipt import REASONS, RECEIPT_NAMESPACE
 from mdlake.exchange.row_ranges import RowRanges
 from mdlake.exchange.self_check import Finding, SelfCheck, SignedCheck
 
@@ -24,6 +24,7 @@ __all__ = [
     "DELIMITERS",
     "DESKS",
     "PACKAGE_SUFFIX",
+    "REASONS",
     "RECEIPT_NAMESPACE",
     "Arrived",
     "Consignment",

@@ -111,7 +111,7 @@ class FileCheck:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the ministry will refuse it, on arrival or by its rules."""
+        """Whether the ministry will refuse it, on arrival or by its rules; of a reporting unit's part, if it were the whole."""
         return bool(self.refusals) or any(finding.weight == "refuses" for finding in self.findings)
 
     def self_check(self) -> SelfCheck:

@@ -95,8 +95,12 @@ def dispatch(
     read = Descriptor.parse(descriptor, data.with_suffix(".json").name)
     said, resource = read.mdlake, read.resource
     contract = require_agreed(configuration, read)
+    where = place_of(read.key, said.period, said.reporting_unit)
+    if said.supersedes is not None and said.supersedes >= said.sequence:
+        what, fix = f"sequence {said.sequence} cannot replace {said.supersedes}", f"Number it {said.supersedes + 1} or higher."
+        raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)
     if (data.name, data.stat().st_size, file_sha256(data)) != (resource.path, resource.bytes, resource.hash):
-        where, fix = place_of(read.key, said.period, said.reporting_unit), "Write the descriptor from the file that is sent."
+        fix = "Write the descriptor from the file that is sent."
         raise DeliveryRefused("hash_mismatch", "the file is not the one that was described", where=where, next_step=fix)
     self_check.require_of(read)
     require_readable(read, contract, data)

@@ -46,6 +46,16 @@ class SelfCheck(_Strict):
     rows: _Count
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def content(self) -> bytes:
+        """The file: what is signed, byte for byte."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    def write(self, path: Path) -> None:
+        """Write it to be signed by ssh-keygen; the signature of what was there before is gone."""
+        path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
+        path.write_bytes(self.content)
+
 
 @dataclass(frozen=True)
 class SignedCheck:
@@ -57,8 +67,7 @@ class SignedCheck:
     @classmethod
     def by(cls, key: SigningKey, check: SelfCheck) -> SignedCheck:
         """A self-check signed with the unit's key."""
-        content = check.model_dump_json(exclude_none=True).encode()
-        return cls(content, sign(content, key, SELF_CHECK_NAMESPACE))
+        return cls(check.content, sign(check.content, key, SELF_CHECK_NAMESPACE))
 
     @classmethod
     def read(cls, path: Path) -> SignedCheck:

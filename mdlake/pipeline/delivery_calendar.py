@@ -19,13 +19,18 @@ from mdlake.pipeline.naming import asset_key
 from mdlake.standard import day_in_iran, day_of_solar_hijri, end_of_day_in_iran, solar_hijri_day
 from mdlake.steps import DeliveryStanding, House, behind_calendar, delivery_counts, delivery_standings
 
-__all__ = ["DELIVERY_ON_TIME", "delivery_check", "delivery_check_job", "delivery_check_schedule"]
+__all__ = ["DELIVERY_ON_TIME", "delivery_check", "delivery_check_job", "delivery_check_key", "delivery_check_schedule"]
 
 DELIVERY_ON_TIME = "delivery_on_time"
 _JOB = "delivery_calendar"
 _LAYER = "raw"
 _SEVEN_IN_THE_MORNING = "0 7 * * *"
 _NAMED_UNITS = 6
+
+
+def delivery_check_key(dataset: Dataset) -> dg.AssetCheckKey:
+    """Key of the check of a dataset."""
+    return dg.AssetCheckKey(asset_key(_LAYER, dataset), DELIVERY_ON_TIME)
 
 
 def delivery_check(configuration: Configuration) -> dg.AssetChecksDefinition:
@@ -135,10 +140,9 @@ def _table(behind: Sequence[DeliveryStanding]) -> dg.TableMetadataValue:
 
 def delivery_check_job(configuration: Configuration) -> UnresolvedAssetJobDefinition:
     """The job that evaluates the check of every dataset, and makes nothing."""
-    keys = [dg.AssetCheckKey(asset_key(_LAYER, dataset), DELIVERY_ON_TIME) for dataset in configuration.datasets.values()]
     return dg.define_asset_job(
         _JOB,
-        selection=dg.AssetSelection.checks(*keys),
+        selection=dg.AssetSelection.checks(*map(delivery_check_key, configuration.datasets.values())),
         description="Who sent in time, late, or not at all · چه کسی به‌موقع، دیر یا هیچ نفرستاده است",
         tags={"room": "secure"},
     )

@@ -39,6 +39,16 @@ def _reporting_units_complete(subject: Subject) -> Question:
     return Question(known={f"units {', '.join(missing)}".strip(): (len(due), len(missing))})
 
 
+def _punctual(subject: Subject) -> Question:
+    """Senders whose part came after the days of grace; the part of the answer names the units, and by how much the last was."""
+    if not subject.days_late:
+        return Question()
+    late = {unit: days for unit, days in subject.days_late.items() if days}
+    units = ", ".join(sorted(unit for unit in late if unit))
+    part = f"{f'units {units}, ' if units else ''}up to {max(late.values(), default=0)} days"
+    return Question(known={part: (len(subject.days_late), len(late))})
+
+
 def _completeness(subject: Subject) -> Question:
     required = [column for column in subject.contract.columns if column.required]
     return Question(
@@ -174,6 +184,17 @@ RULES = (
             en="Ask the units named for their parts; when one arrives, the period's table is made anew with it.",
         ),
         _reporting_units_complete,
+    ),
+    Rule(
+        "punctual",
+        _PRINCIPLE,
+        frozenset({"raw"}),
+        Label(fa="ارسال در مهلت رسیده است", en="what was delivered came in time"),
+        Label(
+            fa="علت دیرکرد را از تولیدکننده بپرسید؛ دادهٔ رسیده همچنان به کار می‌رود.",
+            en="Ask the producer why it was late; what came is used all the same.",
+        ),
+        _punctual,
     ),
     Rule(
         "completeness",

@@ -36,6 +36,8 @@ class Subject:
         declared_rows: what the sender says it sent; None where it did not say, and on other layers than raw.
         by_alias: delivered columns that came under another header.
         delivered_units: codes of the reporting units whose parts it unites; none where one file is all, and on other layers.
+        days_late: of a raw partition that was owed by a day, how many days late each of its senders was, by reporting unit (the
+            empty code where one file is all); 0 for who was in time.
         unit_rows: of a standardized partition that unites the parts of reporting units, the first and the last row number of
             each unit's part; empty for parts without rows, where one file is all, and on other layers.
         previous: the same layer's partition of the period before; None where there is none.
@@ -57,6 +59,7 @@ class Subject:
     declared_rows: int | None = None
     by_alias: int = 0
     delivered_units: frozenset[str] = frozenset()
+    days_late: Mapping[str, int] = field(default_factory=dict)
     unit_rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     previous: pl.LazyFrame | None = None
     previous_count: int = 0

@@ -8,6 +8,7 @@ with a flag.
 from __future__ import annotations
 
 from mdlake.seals.age import Identity, Recipient, decrypt, encrypt, generate_identity, load_identity, read_recipients
+from mdlake.seals.key_files import read_owner_only
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
@@ -36,6 +37,7 @@ __all__ = [
     "hash_name_of",
     "load_identity",
     "load_signing_key",
+    "read_owner_only",
     "read_recipients",
     "sign",
     "signer_of",

@@ -41,6 +41,7 @@ from mdlake.standard.identifiers import (
     IdentifierType,
     identifier_type,
 )
+from mdlake.standard.spelling import MAX_PLACE, Spelling, spelling_of
 from mdlake.standard.text import (
     clean_code,
     fold_digits,
@@ -58,6 +59,7 @@ __all__ = [
     "HANDS",
     "IDENTIFIER_TYPES",
     "LAST_YEAR",
+    "MAX_PLACE",
     "Classification",
     "Code",
     "Hand",
@@ -66,6 +68,7 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "Spelling",
     "WorkingDays",
     "clean_code",
     "day_in_iran",
@@ -89,5 +92,6 @@ __all__ = [
     "solar_hijri_day",
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
+    "spelling_of",
     "year_start",
 ]

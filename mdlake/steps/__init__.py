@@ -16,7 +16,7 @@ from mdlake.steps.delivery_calendar import (
 )
 from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
-from mdlake.steps.judge import Judgement, failure_text, judge
+from mdlake.steps.judge import Judgement, failure_text, judge, worst_part
 from mdlake.steps.made import Made
 from mdlake.steps.maintenance import Maintained, maintain
 from mdlake.steps.marks import contract_marks, document_mark, withdrawal_mark
@@ -73,4 +73,5 @@ __all__ = [
     "unexcepted_periods",
     "waiting_mark",
     "withdrawal_mark",
+    "worst_part",
 ]

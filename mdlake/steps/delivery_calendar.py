@@ -18,7 +18,15 @@ from mdlake.ledger import Submission
 from mdlake.standard import Period, day_in_iran, solar_hijri_day
 from mdlake.steps.house import House
 
-__all__ = ["DELIVERY_STATES", "DeliveryStanding", "DeliveryState", "behind_calendar", "delivery_counts", "delivery_standings"]
+__all__ = [
+    "DELIVERY_STATES",
+    "DeliveryStanding",
+    "DeliveryState",
+    "behind_calendar",
+    "days_late",
+    "delivery_counts",
+    "delivery_standings",
+]
 
 DeliveryState = Literal["on time", "late", "overdue", "refused", "awaited", "not due"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -131,6 +139,21 @@ def behind_calendar(standings: Iterable[DeliveryStanding], as_of: date) -> tuple
     over = [standing.period for standing in standings if standing.last_day < as_of]
     newest = max(over, key=lambda key: Period.parse(key).last_day, default=None)
     return tuple(s for s in standings if s.is_overdue or (s.state == "late" and s.period == newest))
+
+
+def days_late(house: House, dataset: Dataset, period: Period) -> dict[str, int]:
+    """How late who sent something for a period was, by reporting unit: by the first that was accepted of each.
+
+    So it is settled with the first acceptance, and a correction changes nothing. Empty where the period is not owed by a day.
+    """
+    if period not in house.configuration.owed_periods(dataset):
+        return {}
+    came: dict[str, list[Submission]] = defaultdict(list)
+    for submission in house.ledger.submissions(house.now(), dataset.organization, dataset.name, period.key):
+        came[submission.reporting_unit].append(submission)
+    deadline, now = house.configuration.deadline(dataset, period), house.now()
+    standings = (_standing((dataset.key, period.key, unit), deadline, now, found) for unit, found in came.items())
+    return {standing.unit: standing.days_late for standing in standings if standing.accepted}
 
 
 _Place = tuple[str, str, str]

@@ -1,21 +1,25 @@
-"""The check `delivery_on_time`: it warns of what is late and of what never came, by day, and blocks nothing."""
+"""Punctuality: the check `delivery_on_time` warns of what is late or never came, the rule `punctual` of what came late."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from conftest import Clock, Land, Walk
 
+from mdlake.config import Configuration
 from mdlake.ledger import Delivery
 from mdlake.pipeline import build_definitions
-from mdlake.pipeline.naming import asset_key
+from mdlake.pipeline.naming import job_name
 from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran
-from mdlake.steps import House
-from mdlake.synthetic import DeliveredFile
+from mdlake.steps import House, due_partitions
+from mdlake.steps.delivery_calendar import days_late
+from mdlake.synthetic import DeliveredFile, Ministry
 
 PLACES, DISPUTES = "sso/workplaces", "provincial/labour_disputes"
 MONTH = "1403-01"
@@ -143,21 +147,54 @@ def test_the_morning_schedule_asks_for_the_job(definitions: dg.Definitions, inst
     assert schedule.job_name == "delivery_calendar"
 
 
-def test_a_run_of_a_month_evaluates_it_and_is_not_stopped_by_it(
-    definitions: dg.Definitions,
-    instance: dg.DagsterInstance,
-    secure: House,
-    deliveries: Mapping[tuple[str, str], DeliveredFile],
-    land: Callable[[DeliveredFile], object],
+def test_a_run_of_a_month_leaves_it_to_the_morning(definitions: dg.Definitions, configuration: Configuration) -> None:
+    """Every month that is made from an old delivery would show it as failed otherwise."""
+    for dataset in configuration.datasets.values():
+        nodes = {node.name for node in definitions.resolve_job_def(job_name("secure", dataset)).nodes}
+        assert not any(name.startswith("delivery_on_time") for name in nodes)
+        assert any(name.startswith("principles__raw") for name in nodes)
+
+
+# ── the rule `punctual` ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def punctuality(house: House) -> tuple[Any, Any, Any]:
+    """What the last verdict on the raw month says of it: passed, checked and failed, and the parts."""
+    verdict = house.ledger.latest_verdict("raw", "sso", "workplaces", MONTH)
+    assert verdict is not None
+    [result] = [one for one in verdict.results if one["rule"] == "punctual"]
+    return result["passed"], (result["checked"], result["failed"]), result["parts"]
+
+
+def test_a_month_that_came_late_passes_with_a_warning_and_one_in_time_without(
+    secure: House, clock: Clock, walk: Walk, land: Land, ministry: Ministry, tmp_path: Path
 ) -> None:
-    """The delivery came on 1403-03-12, a month late."""
+    """What is corrected later is not late: the first that was accepted counts."""
+    clock.moment = noon("1403-02-08")
+    land(ministry.deliver(PLACES, MONTH, tmp_path))
+    clock.moment = noon("1403-03-12")
+    assert walk(PLACES, MONTH, "raw") == {"raw": "passed"}
+    assert punctuality(secure) == (True, (1, 0), {})
+    land(ministry.deliver(PLACES, MONTH, tmp_path, sequence=2, defects={"malformed_workplace_code": 0.1}))
+    assert walk(PLACES, MONTH, "raw") == {"raw": "passed"}
+    assert punctuality(secure) == (True, (1, 0), {})
+
+
+def test_days_late_are_told_and_the_verdict_is_the_same_again(
+    secure: House, walk: Walk, land: Land, deliveries: Mapping[tuple[str, str], DeliveredFile], clock: Clock
+) -> None:
     land(deliveries[PLACES, MONTH])
-    result = definitions.resolve_job_def("secure__sso__workplaces").execute_in_process(
-        instance=instance, partition_key=MONTH, run_config={"loggers": {"silent": {}}}
-    )
-    assert result.success
-    [found] = [one for one in result.get_asset_check_evaluations() if one.check_name == "delivery_on_time"]
-    assert not found.passed
-    made = result.get_asset_materialization_events()
+    assert walk(PLACES, MONTH, "raw") == {"raw": "passed_with_warnings"}
+    assert punctuality(secure) == (False, (1, 1), {"up to 33 days": [1, 1]})
+    clock.moment += timedelta(days=100)
+    assert walk(PLACES, MONTH, "raw") == {"raw": "passed_with_warnings"}
+    assert len(secure.ledger.verdict_history("raw", "sso", "workplaces", MONTH)) == 1
+    assert due_partitions(secure, "raw") == (), "the deliveries of the verdict are still the current ones"
+
+
+def test_where_nothing_is_owed_by_a_day_nobody_is_late(secure: House, come: Callable[..., None]) -> None:
     dataset = secure.configuration.dataset(PLACES)
-    assert asset_key("pseudonymized", dataset) in {event.asset_key for event in made}
+    for period in ("1402-12", MONTH):
+        come(PLACES, "1403-03-01", period)
+    assert days_late(secure, dataset, Period.parse("1402-12")) == {}
+    assert days_late(secure, dataset, Period.parse(MONTH)) == {"": 22}

@@ -19,8 +19,9 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from producer import Producer
+from receiving_servers import MailServer, mail_server
 
-from mdlake.config import Dataset, sender, statistics_unit
+from mdlake.config import AlertsFile, Dataset, sender, statistics_unit
 from mdlake.governance import rehearsal_folder
 from mdlake.ledger import Delivery, MonthClose, Verdict
 from mdlake.pipeline import build_definitions
@@ -562,3 +563,108 @@ def test_a_month_that_lacks_parts_is_closed_and_its_record_names_the_units(
     assert key == DISPUTES
     assert isinstance(lacks, dict)
     assert lacks["what"] == "the parts of 2 of 31 reporting units: 29, 30"
+
+
+# ── telling people ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+PEOPLE = "tell_people"
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def telling(houses: Mapping[Room, House], instance: dg.DagsterInstance, mail: MailServer) -> Location:
+    """The secure location where everything is told to one address."""
+    channel = {"host": "127.0.0.1", "port": mail.port, "tls": "none", "sender": "mdlake@ministry.example", "timeout_seconds": 2}
+    routes = {kind: {"addresses": ["duty@ministry.example"]} for kind in ("package_refused", "month_refused", "run_failed")}
+    retry = {"attempts": 3, "first_minutes": 1, "longest_minutes": 60}
+    alerts = AlertsFile.model_validate({"enabled": True, "retry": retry, "email": channel, "routes": routes})
+    house = houses["secure"]
+    return Location(replace(house, configuration=replace(house.configuration, alerts=alerts)), instance)
+
+
+def told(mail: MailServer) -> list[str]:
+    """The subjects and English texts of what came since it was last asked."""
+    texts = [f"{m['Subject']}\n{m.get_body(('plain',)).get_content()}" for m in mail.mails]  # type: ignore[union-attr]
+    mail.mails.clear()
+    return texts
+
+
+def test_a_refused_month_is_told_once_and_its_failed_run_not_besides(
+    telling: Location, offices: Ministry, send: Send, tmp_path: Path, mail: MailServer
+) -> None:
+    assert telling.tick(PEOPLE) == []
+    send(offices.deliver(LIST, MONTH, tmp_path, defects={"wrong_check_digit": 0.3}))
+    (request,) = telling.tick(LANDING)
+    assert not telling.execute(request)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert "1 refused period" in text
+    assert "failed run" not in text
+    assert "identifiers_valid" in text
+    telling.tick(PEOPLE)
+    assert told(mail) == []
+
+
+def test_runs_that_fail_or_are_killed_in_either_location_are_told_and_those_that_a_person_ends_are_not(
+    telling: Location, now: Now, mail: MailServer, instance: dg.DagsterInstance
+) -> None:
+    telling.tick(PEOPLE)
+    dataset = telling.house.configuration.dataset(PLACES)
+    request = dg.RunRequest(
+        run_key="by hand",
+        job_name="secure__sso__workplaces",
+        partition_key=MONTH,
+        tags=partition_tag(dataset.organization, dataset.name, MONTH),
+    )
+    assert not telling.execute(request), "nothing was delivered"
+    for name, status in (("month_close", "FAILURE"), ("secure__intake", "CANCELED")):
+        tags = {"dagster/partition": MONTH} if name == "month_close" else {}
+        create_run_for_test(instance, job_name=name, status=dg.DagsterRunStatus(status), tags=tags, remote_job_origin=_ORIGIN)
+    now.moment = datetime.now(UTC)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert text.startswith("۲ اجرای ناموفق · 2 failed runs")
+    for said in (
+        "no accepted delivery of this period",
+        "mdlake run sso/workplaces --period 1403-02",
+        "(month_close) ended before",
+    ):
+        assert said in text
+    assert "intake" not in text
+    telling.tick(PEOPLE)
+    assert told(mail) == []
+
+
+def test_the_text_of_a_foreign_error_is_not_told(
+    telling: Location, now: Now, mail: MailServer, instance: dg.DagsterInstance
+) -> None:
+    telling.tick(PEOPLE)
+
+    @dg.op
+    def broken() -> None:
+        raise ValueError("0499370899")
+
+    @dg.job(logger_defs={"silent": dg.LoggerDefinition(_silent)})
+    def foreign() -> None:
+        broken()
+
+    foreign.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"silent": {}}})
+    now.moment = datetime.now(UTC)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert "(foreign) failed." in text
+    assert "0499370899" not in text
+
+
+def test_the_sensor_connects_to_nothing_while_alerts_are_off(secure_location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("something was connected to")
+
+    monkeypatch.setattr("socket.create_connection", refused)
+    assert secure_location.tick(PEOPLE) == []
+    assert secure_location.house.ledger.alerts.messages() == ()

@@ -124,6 +124,15 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "calendar.yaml", "owed_from: 1403-01", "owed_from: 1399-10",
         "", "first_period:", "owed_from must be a month from first_period to last_period", "Correct it.",
     ),
+    "a reopening without an end": (
+        "decisions.yaml", "    scope: {required: [datasets, periods]}\n    longest_days: 31\n",
+        "    scope: {required: [datasets, periods]}\n",
+        "kinds.period_reopened.longest_days", "period_reopened:", "the field is missing", "would undo the closing",
+    ),
+    "a closing of no periods": (
+        "decisions.yaml", "    scope: {required: [datasets, periods]}\n\n", "    scope: {required: [datasets]}\n\n",
+        "kinds.period_closed.scope.required", "scope:", "could not tell what it covers", "Add periods.",
+    ),
     "a due day that not every month has": (
         WORKPLACES, "due_day: 10", "due_day: 30",
         "delivery.due_day", "due_day: 30", "less than or equal to 29", "Correct it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from mdlake.exchange import (
     SignedCheck,
     check_file,
     check_page,
+    check_report,
     dispatch,
     report_of,
     send,
@@ -261,8 +263,15 @@ def test_both_languages_have_a_word_for_everything() -> None:
     for fault in FAULTS.values():
         assert fault.title.fa != fault.title.en
         assert fault.fix.fa != fault.fix.en
-    assert set(FIXES_FA) >= {reason for reason, _ in OF_FILE.values()} | {"dialect", "too_many_columns", "too_large"}
     assert MALFORMED_ROW in FAULTS
+
+
+def test_every_reason_for_which_a_file_is_refused_has_its_fix_in_persian() -> None:
+    folder = Path(check_report.__file__).parent
+    sources = [path.read_text(encoding="utf-8") for path in (*(folder / "formats").glob("*.py"), folder / "agreement.py")]
+    reasons = {reason for text in sources for reason in re.findall(r'DeliveryRefused\(\s*"(\w+)"', text)}
+    about_the_descriptor = {"not_expected", "contract_version", "schema", "row_count"}
+    assert reasons - about_the_descriptor - {reason for reason in reasons if "reporting_unit" in reason} == set(FIXES_FA)
 
 
 def test_the_terminal_shows_the_first_rows_and_how_many_more(check: Check, configuration: Configuration, tmp_path: Path) -> None:
@@ -353,8 +362,9 @@ class _As:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def model_dump_json(self, **_: object) -> str:
-        return self._text
+    @property
+    def content(self) -> bytes:
+        return self._text.encode()
 
 
 @pytest.mark.parametrize(
@@ -373,6 +383,12 @@ def test_a_self_check_that_was_changed_after_its_signature_is_not_packed(
     with pytest.raises(DeliveryRefused) as caught:
         pack(signed=SignedCheck(*change(right.content, right.signature)))
     assert caught.value.reason == reason
+
+
+def test_what_numbers_itself_before_what_it_replaces_is_not_packed(pack: Pack) -> None:
+    with pytest.raises(DeliveryRefused) as caught:
+        pack(change=lambda descriptor: descriptor["mdlake"].update(sequence=2, supersedes=2))
+    assert caught.value.reason == "older_sequence"
 
 
 def test_a_self_check_of_another_file_is_not_packed(pack: Pack) -> None:

@@ -128,6 +128,7 @@ class Office:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         with Arrived.opened(package) as came:
+            came.hash(["sha512"])
             require_sender(came, signature.read_text(encoding="ascii"), organization, self.allowed, revoked, AT)
             return open_package(came, folder, self.identity, organization, self.allowed, AT)
 
