@@ -20,7 +20,7 @@ from producer import Producer
 
 from mdlake.cli import cli
 from mdlake.config import Home
-from mdlake.exchange import Intake, Landing, Received
+from mdlake.exchange import Intake, Received
 from mdlake.exchange import intake as intake_module
 from mdlake.exchange.receipt import REASONS
 from mdlake.governance import SyntheticOffices, rehearsal_folder
@@ -228,7 +228,7 @@ def test_a_closed_period_lets_nothing_in_until_both_centres_open_it_again(
     offices = SyntheticOffices(secure.register, rehearsal_folder(secure.home))
     closed = offices.decide("period_closed", closing(), AT - HOUR)
     with monkeypatch.context() as patched:
-        patched.setattr(Landing, "require_readable", lambda *_: pytest.fail("the data file was parsed"))
+        patched.setattr(intake_module, "require_readable", lambda *_: pytest.fail("the data file was parsed"))
         send("closed")
         assert refused(intake) == "closed_period"
     [package] = intake.landing.ledger.packages("sso")
