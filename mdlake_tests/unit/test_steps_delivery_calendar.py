@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from mdlake.cli import cli
+from mdlake.cli.surroundings import console
 from mdlake.errors import MdlakeError
 from mdlake.ledger import Delivery, Package
 from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran
@@ -206,9 +207,10 @@ Told = Callable[..., str]
 
 
 @pytest.fixture
-def told(secure: House) -> Told:
-    """What the command says; its exit status is 0, also where something is late."""
-    home = {"MDLAKE_HOME": str(secure.home.root), "MDLAKE_CONFIG": str(secure.home.config), "COLUMNS": "120"}
+def told(secure: House, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """What the command says on a wide terminal; its exit status is 0, also where something is late."""
+    home = {"MDLAKE_HOME": str(secure.home.root), "MDLAKE_CONFIG": str(secure.home.config)}
+    monkeypatch.setattr(console, "width", 120)
 
     def told(*words: str, fails: bool = False) -> str:
         done = CliRunner().invoke(cli, ["status", *words], env=home)
