@@ -354,7 +354,7 @@ def test_rows_of_another_month_refuse_the_month_and_leave_what_is_published(
     parcel.write([header, *rows])
     parcel.said.update(sequence=2, supersedes=1)
     digest, _ = parcel.send(secure)
-    assert walk(LIST, MONTH) == {"raw": "passed", "standardized": "refused"}
+    assert walk(LIST, MONTH) == {"raw": "passed_with_warnings", "standardized": "refused"}
     dataset, period = secure.configuration.dataset(LIST), Period.parse(MONTH)
     failures = judge(secure, "standardized", dataset, period, Run("look")).failures
     (found,) = [text for text in failures if text.startswith("reference_period")]
