@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from mdlake.steps import delivery_standings
 
 if TYPE_CHECKING:
     from mdlake.exchange import Received
-    from mdlake.steps import PartitionStatus
+    from mdlake.steps import House, PartitionStatus, SyntheticProducers
     from mdlake.synthetic import Ministry
 
 __all__ = ["demo"]
@@ -53,17 +53,18 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         return
     spoilt = ministry.datasets[0]
     _decide()
+    cast = _Cast.of(ministry)
     what = f"the producers check, pack and send {months} months; one is late once, and one file has many wrong codes"
     console.rule(f"2 · {what}", align="left")
     for period in periods:
-        _deliver(ministry, period)
+        _deliver(cast, period)
     _show_deliveries(periods[-1])
     console.rule("3 · the main job: raw → standardized → pseudonymized → published", align="left")
     print_statuses(run_partitions((), ())[0])
     console.rule(f"4 · the producer of {spoilt} corrects {_REFUSED} and sends again", align="left")
-    _forget_the_number(ministry, spoilt)
-    deliver_synthetic(ministry, spoilt, _REFUSED, sequence=2)
-    _take_in(_REFUSED, _CORRECTED_ON)
+    _forget_the_number(cast, spoilt)
+    deliver_synthetic(cast.producers, cast.ministry, spoilt, _REFUSED, sequence=2)
+    _take_in(cast, _REFUSED, _CORRECTED_ON)
     print_statuses(run_partitions((), ())[0])
     console.rule("5 · both Centres sign that some datasets come each quarter (Article 7)", align="left")
     _sign_what_waits()
@@ -75,19 +76,36 @@ def demo(persons: int, workplaces: int, months: int) -> None:
         sys.exit(1)
 
 
-def _deliver(ministry: Ministry, period: str) -> None:
+@dataclass(frozen=True)
+class _Cast:
+    """Who plays in the demo: the house, the invented ministry, its producers with their keys."""
+
+    house: House
+    ministry: Ministry
+    producers: SyntheticProducers
+
+    @classmethod
+    def of(cls, ministry: Ministry) -> _Cast:
+        """The cast in the installation that the environment names; offices have to have been appointed."""
+        from mdlake.steps import SyntheticProducers
+
+        house = installed_house("secure")
+        return cls(house, ministry, SyntheticProducers(house))
+
+
+def _deliver(cast: _Cast, period: str) -> None:
     """Let every producer check, pack and send a month, and take it in; tell what statistics units found that will refuse it.
 
     In one month one dataset is spoilt; the first month of another comes late.
     """
-    spoilt, late, *_ = ministry.datasets
+    spoilt, late, *_ = cast.ministry.datasets
     defects = {spoilt: {"wrong_check_digit": 0.2}} if period == _REFUSED else {}
-    in_time = [name for name in ministry.datasets if (name, period) != (late, _FIRST)]
-    sent = [deliver_synthetic(ministry, name, period, defects=defects.get(name)) for name in in_time]
-    _take_in(period, _SENT_ON)
+    in_time = [name for name in cast.ministry.datasets if (name, period) != (late, _FIRST)]
+    sent = [deliver_synthetic(cast.producers, cast.ministry, name, period, defects=defects.get(name)) for name in in_time]
+    _take_in(cast, period, _SENT_ON)
     if late not in in_time:
-        sent.append(deliver_synthetic(ministry, late, period))
-        _take_in(period, _SENT_LATE_ON)
+        sent.append(deliver_synthetic(cast.producers, cast.ministry, late, period))
+        _take_in(cast, period, _SENT_LATE_ON)
     checks = [check for _, found in sent for check in found]
     counts = f"{sum(1 for rows, _ in sent if rows)} datasets, {sum(rows for rows, _ in sent):,} rows in {len(checks)} packages"
     console.print(f"  {period}: {counts}", highlight=False)
@@ -98,7 +116,7 @@ def _deliver(ministry: Ministry, period: str) -> None:
             console.print(f"    {check.dataset}: {told}", highlight=False, soft_wrap=True)
 
 
-def _take_in(period: str, day: int) -> tuple[Received, ...]:
+def _take_in(cast: _Cast, period: str, day: int) -> tuple[Received, ...]:
     """Take in what waits on a day of the month after a period, as if it were that day: the demo plays the year 1403.
 
     So the delivery calendar finds the demo's months where its story has them, and not years late.
@@ -106,7 +124,7 @@ def _take_in(period: str, day: int) -> tuple[Received, ...]:
     from mdlake.steps import receive_packages
 
     at = midnight_in_iran(Period.parse(period).next().first_day + timedelta(days=day - 1)) + timedelta(hours=12)
-    return receive_packages(replace(installed_house("secure"), now=lambda: at))
+    return receive_packages(replace(cast.house, now=lambda: at))
 
 
 def _show_deliveries(last: str) -> None:
@@ -133,10 +151,10 @@ def _decide() -> None:
         console.print(f"  {drafted.id}: drafted, nobody has signed it", highlight=False)
 
 
-def _forget_the_number(ministry: Ministry, dataset: str) -> None:
+def _forget_the_number(cast: _Cast, dataset: str) -> None:
     """Send what corrects a delivery under the same number: the intake refuses it, and nothing changes."""
-    deliver_synthetic(ministry, dataset, _REFUSED)
-    for received in _take_in(_REFUSED, _CORRECTED_ON):
+    deliver_synthetic(cast.producers, cast.ministry, dataset, _REFUSED)
+    for received in _take_in(cast, _REFUSED, _CORRECTED_ON):
         console.print(f"  under the same number first, and refused: {received.refusal}", highlight=False, soft_wrap=True)
 
 

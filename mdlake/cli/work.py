@@ -23,17 +23,18 @@ from mdlake.cli.surroundings import (
     print_table,
 )
 from mdlake.errors import DeliveryRefused, PartitionBusy, UnknownName
-from mdlake.governance import rehearsal_folder
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
     from mdlake.exchange import FileCheck
+    from mdlake.steps import SyntheticProducers
     from mdlake.synthetic import Ministry
 
 __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "status", "synthesize"]
 
 
 def deliver_synthetic(
+    producers: SyntheticProducers,
     ministry: Ministry,
     dataset: str,
     period: str,
@@ -50,13 +51,10 @@ def deliver_synthetic(
         The rows of all its files (0 where nothing is due, such as a quarterly dataset in a quarter's first month), and what
         the statistics units found in those that were sent.
     """
-    from mdlake.steps import SyntheticProducers
-
-    house, rows, checks = installed_house("secure"), 0, []
-    producers = SyntheticProducers(house)
+    rows, checks = 0, []
     for own_period, unit in ministry.due(dataset, period):
         # what a producer has in the clear lies with its keys, and nowhere once it is sealed
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=rehearsal_folder(house.home)) as desk:
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=producers.keys) as desk:
             place = folder or Path(desk)
             file = ministry.deliver(
                 dataset, own_period, place, sequence=sequence, defects=defects, truth=False, reporting_unit=unit
@@ -103,7 +101,7 @@ def synthesize(
     The deliveries look as a producer writes them: Persian headers, digits of three scripts, dates in several hands, lost
     zeros, duplicates and invalid codes. The persons are invented.
     """
-    installed_house("secure")
+    house = installed_house("secure")
     rates: dict[str, float] = {}
     for text in defects:
         name, _, rate = text.partition("=")
@@ -111,9 +109,10 @@ def synthesize(
             rates[name] = float(rate)
         except ValueError:
             raise click.BadParameter("write it as wrong_check_digit=0.2", param_hint="--defect") from None
+    from mdlake.steps import SyntheticProducers
     from mdlake.synthetic import Ministry
 
-    ministry = Ministry(persons=persons, workplaces=workplaces, seed=seed)
+    ministry, producers = Ministry(persons=persons, workplaces=workplaces, seed=seed), SyntheticProducers(house)
     wanted = datasets or ministry.datasets
     known = {dataset: set(ministry.defect_rates(dataset)) for dataset in wanted}
     if unknown := set(rates) - set().union(*known.values()):
@@ -125,7 +124,7 @@ def synthesize(
                 due = ministry.due(dataset, period)
                 own = {name: rate for name, rate in rates.items() if name in known[dataset]}
                 if due:
-                    rows, _ = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
+                    rows, _ = deliver_synthetic(producers, ministry, dataset, period, sequence, own, folder)
                     delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
     print_table("written" if folder else "sent to the landing", ("dataset", "period", "files", "rows"), delivered)
     console.print("Next: pack them, as docs/exchange-standard.md says." if folder else "Next: `mdlake run`.")

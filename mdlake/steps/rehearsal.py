@@ -21,13 +21,17 @@ __all__ = ["SyntheticProducers"]
 class SyntheticProducers:
     """All producers of a configuration; their keys are made and admitted where they are missing.
 
+    Attributes:
+        keys: the folder of their keys, where they may also write what nobody else is to read.
+
     Raises:
         DecisionRefused: one of them has a key that is not of a rehearsal.
     """
 
     def __init__(self, house: House) -> None:
         self._home, self._configuration = house.home, house.configuration
-        self._offices = SyntheticOffices(house.register, rehearsal_folder(house.home))
+        self.keys = rehearsal_folder(house.home)
+        self._offices = SyntheticOffices(house.register, self.keys)
         desks = [desk(name) for name in house.configuration.organizations for desk in (sender, statistics_unit)]
         self._offices.appoint(house.now(), desks)
 
@@ -50,7 +54,7 @@ class SyntheticProducers:
         recipients = read_recipients((self._home.control / RECIPIENTS).read_text("ascii"), RECIPIENTS)
         landing = self._home.landing / said.organization
         landing.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sending-", dir=rehearsal_folder(self._home)) as folder:
+        with tempfile.TemporaryDirectory(prefix=".sending-", dir=self.keys) as folder:
             content = descriptor.read_bytes()
             send(dispatch(configuration, content, data, signed, Path(folder), recipients, sender_key), landing)
         return check
