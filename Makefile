@@ -16,7 +16,7 @@ setup: $(STAMP) ## make .venv with everything, at the pinned versions
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ui,synthetic,bench,test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ui,postgres,synthetic,bench,test,lint]'
 	touch $(STAMP)
 
 demo: setup ## three months of the synthetic ministry through the four layers
@@ -30,10 +30,11 @@ lint: setup ## formatting, style, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-tools: ## Chromium and the age command for the tests, where this account may install them
-	@{ command -v chromedriver && command -v age; } >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-core age >/dev/null; } \
-		|| echo "no Chromium or no age, and no right to install them: the tests that need them will be skipped"
+tools: ## Chromium, the age command and PostgreSQL for the tests, where this account may install them
+	@{ command -v chromedriver && command -v age && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }; } >/dev/null 2>&1 \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+		&& apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-core age postgresql >/dev/null; } \
+		|| echo "Chromium, age or PostgreSQL is missing, and no right to install it: the tests that need it will be skipped"
 
 test: setup lint tools ## every test but the long ones
 	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadgroup

@@ -18,6 +18,7 @@ __all__ = [
     "LandingBlocked",
     "LedgerError",
     "MdlakeError",
+    "NotDelivered",
     "OtherRecipient",
     "PartitionBusy",
     "SealError",
@@ -106,6 +107,19 @@ class SealError(MdlakeError):
 
 class OtherRecipient(SealError):
     """What was encrypted is for somebody else."""
+
+
+class NotDelivered(MdlakeError):
+    """A message to a person was not taken by the server of its channel.
+
+    `for_good`: trying again changes nothing; `of_channel`: it is the same for every message of the channel.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", next_step: str = "", for_good: bool = False, of_channel: bool = False
+    ) -> None:
+        self.for_good, self.of_channel = for_good, of_channel
+        super().__init__(what, where=where, next_step=next_step)
 
 
 class LandingBlocked(MdlakeError):

@@ -6,22 +6,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from postgres_server import Cluster, Unavailable, running_cluster
+from producer import send_unchecked
 
 from mdlake.config import Configuration, Dataset, Home, load_configuration
 from mdlake.exchange import Received
 from mdlake.governance import SyntheticOffices, rehearsal_folder, rehearse
+from mdlake.ledger import Ledger, tables
 from mdlake.principles import RULES
 from mdlake.standard import Period
 from mdlake.steps import (
     House,
     Made,
     Run,
-    SyntheticProducers,
     house_of,
     judge,
     make_pseudonymized,
@@ -51,9 +53,8 @@ def desk(house: House) -> Path:
 def send_all(house: House) -> tuple[Received, ...]:
     """Have every delivery on the producers' desk sent as a package and taken in; the answers, by the order of their names."""
     descriptors = sorted(desk(house).glob("*.json"))
-    producers = SyntheticProducers(house)
+    send_unchecked(house, *descriptors)
     for descriptor in descriptors:
-        producers.send(descriptor)
         for file in desk(house).glob(f"{descriptor.stem}.*"):
             file.unlink()
     return receive_packages(house)
@@ -94,6 +95,70 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name == "printed":
                 terminalreporter.section(report.nodeid.rpartition("::")[2])
                 terminalreporter.write_line(str(text))
+    missing = {
+        str(report.longrepr[-1]) for report in terminalreporter.getreports("skipped") if isinstance(report.longrepr, tuple)
+    }
+    for reason in sorted(missing):
+        terminalreporter.section("not tested here", red=True)
+        terminalreporter.write_line(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL of this worker; where there is none the tests that need it are skipped, and in CI they fail."""
+    try:
+        with running_cluster() as cluster:
+            yield cluster
+    except Unavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger in SQLite in which nothing is recorded: to be copied."""
+    file = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    Ledger(f"sqlite:///{file}").upgrade()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated(cluster: Cluster) -> str:
+    """The name of a ledger's database in PostgreSQL, which `server_ledger_url` empties for each test."""
+    name = cluster.create()
+    Ledger(cluster.url(name)).upgrade()
+    return name
+
+
+@pytest.fixture
+def server_ledger_url(cluster: Cluster, migrated: str) -> str:
+    """An empty ledger in PostgreSQL."""
+    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+    emptied = f"TRUNCATE {names} RESTART IDENTITY; UPDATE alembic_version SET version_num = '{tables.HEAD}'"
+    cluster.execute(emptied, database=migrated)
+    return cluster.url(migrated)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger, in each of the two databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('empty_ledger'), tmp_path / 'ledger.db')}"
+    url: str = request.getfixturevalue("server_ledger_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def absent_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a ledger may be made, in each of the two databases."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/control/ledger.db"
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    name = cluster.create()
+    yield cluster.url(name)
+    cluster.drop(name)
 
 
 @pytest.fixture(scope="session")
@@ -115,9 +180,7 @@ def clock() -> Clock:
 
 def sent(house: House, *descriptors: Path) -> Received:
     """Have deliveries sent as packages and taken in; the answer to the last one. Descriptors lie beside their data files."""
-    producers = SyntheticProducers(house)
-    for descriptor in descriptors:
-        producers.send(descriptor)
+    send_unchecked(house, *descriptors)
     return receive_packages(house)[-1]
 
 

@@ -1,18 +1,22 @@
 #!/bin/sh
 # Makes a package of the data exchange standard with plain tools: sha256sum, ssh-keygen, tar, age. See ../exchange-standard.md.
 #
-#   pack.sh DATA.csv ORGANIZATION/DATASET PERIOD CONTRACT ROWS SEQUENCE SENDER-KEY UNIT-KEY RECIPIENTS TARGET.tar.age
+#   pack.sh DATA.csv ORGANIZATION/DATASET PERIOD CONTRACT ROWS SEQUENCE SENDER-KEY UNIT-KEY RECIPIENTS TARGET.tar.age [SUPERSEDES]
 #
 # ROWS is the number of rows without the header line. UNIT-KEY is the statistics unit's: it signs that it checked this file.
+# SUPERSEDES is the sequence of the accepted delivery that this one replaces.
 set -eu
 umask 077
 data=$1 key=$2 period=$3 contract=$4 rows=$5 sequence=$6 sender_key=$7 unit_key=$8 recipients=$9
 shift 9
 target=$(realpath "$1")
+supersedes=${2:-null}
 organization=${key%/*} dataset=${key#*/}
 hash=sha256:$(sha256sum < "$data" | cut -c1-64)
 bytes=$(wc -c < "$data" | tr -d ' ')
 name=$(basename "$data")
+# one field a column, as the header line has it; no header of a contract holds a comma or a quotation mark
+fields=$(head -n 1 "$data" | tr -d '\r' | sed 's/^\xef\xbb\xbf//; s/,/", "type": "string"}, {"name": "/g')
 
 desk=$(mktemp -d)
 trap 'rm -rf "$desk"' EXIT
@@ -30,7 +34,8 @@ cat > "$desk/datapackage.json" <<END
       "encoding": "utf-8",
       "dialect": {"delimiter": ","},
       "bytes": $bytes,
-      "hash": "$hash"
+      "hash": "$hash",
+      "schema": {"fields": [{"name": "$fields", "type": "string"}]}
     }
   ],
   "mdlake": {
@@ -39,7 +44,8 @@ cat > "$desk/datapackage.json" <<END
     "period": "$period",
     "contract_version": "$contract",
     "declared_rows": $rows,
-    "sequence": $sequence
+    "sequence": $sequence,
+    "supersedes": $supersedes
   }
 }
 END

@@ -8,9 +8,12 @@ import traceback
 import click
 
 from mdlake import __version__
+from mdlake.cli.alerts import alerts
 from mdlake.cli.custody import keys, log
 from mdlake.cli.decisions import decide, offices
+from mdlake.cli.deliver import deliver
 from mdlake.cli.demo import demo
+from mdlake.cli.forms import dummy, template
 from mdlake.cli.installation import config, init, maintain, ui
 from mdlake.cli.questions import sql
 from mdlake.cli.work import run, status, synthesize
@@ -38,7 +41,10 @@ def cli() -> None:
     """
 
 
-for _command in (init, config, synthesize, run, status, decide, offices, sql, keys, log, maintain, ui, demo):
+for _command in (template, dummy):
+    deliver.add_command(_command)
+
+for _command in (init, config, synthesize, run, status, deliver, decide, offices, sql, alerts, keys, log, maintain, ui, demo):
     cli.add_command(_command)
 
 

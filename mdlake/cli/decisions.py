@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdlake.cli.surroundings import as_json_option, console, installed_house, now, print_json, print_table
+from mdlake.cli.surroundings import as_json_option, console, end_of_day, installed_house, now, print_json, print_table
 from mdlake.errors import DecisionRefused, UnknownName
 from mdlake.standard import day_of_solar_hijri, midnight_in_iran, solar_hijri_day
 
@@ -34,7 +34,7 @@ def _moment(text: str | None) -> datetime:
     """The last moment of a Solar Hijri day, or now."""
     if text is None:
         return now()
-    return min(midnight_in_iran(day_of_solar_hijri(text) + timedelta(days=1)) - timedelta(microseconds=1), now())
+    return min(end_of_day(text), now())
 
 
 _as_of_option = click.option("--as-of", metavar="DAY", help="As it stood at the end of a Solar Hijri day, such as 1403-03-12.")

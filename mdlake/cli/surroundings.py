@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import click
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mdlake.config import Dataset, Home
 from mdlake.errors import MdlakeError
+from mdlake.standard import LAST_YEAR, day_of_solar_hijri, end_of_day_in_iran
 from mdlake.steps import House, Room, open_house
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "chosen",
     "console",
     "current_home",
+    "end_of_day",
     "installed_house",
     "now",
     "print_grouped_table",
@@ -30,9 +32,12 @@ __all__ = [
 ]
 
 _NUMERIC = frozenset(
-    {"rows", "files", "delivered", "standardized", "quarantined", "set aside", "duplicates", "published", "linked", "count"}
+    {
+        *("rows", "files", "delivered", "standardized", "quarantined", "set aside", "duplicates", "published", "linked", "count"),
+        *("on time", "late", "overdue", "refused", "awaited", "not due", "resubmitted", "late by", "sent"),
+    }
 )
-_WIDTHS = {"period": 7, "linked": 6, "published": 9, "worst rule": 21}
+_WIDTHS = {"period": 7, "linked": 6, "published": 9, "worst rule": 21, "owed": 17, "due": 10, "delivery": 18, "came": 10}
 """Least widths, so that the tables of several groups stand in line."""
 
 console = Console()
@@ -42,6 +47,20 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 def now() -> datetime:
     """The command's clock; everything below gets the moment handed."""
     return datetime.now(UTC)
+
+
+def end_of_day(text: str) -> datetime:
+    """The last moment, in Iran, of a Solar Hijri day such as ``1403-02-15``, or of a Gregorian one.
+
+    Raises:
+        MdlakeError: it is neither.
+    """
+    try:
+        day = date.fromisoformat(text) if text[:4].isdecimal() and int(text[:4]) > LAST_YEAR else day_of_solar_hijri(text)
+    except ValueError:
+        fix = "Write it as 2024-05-04, or in the Solar Hijri calendar as 1403-02-15."
+        raise MdlakeError("this is no day of the Gregorian calendar", next_step=fix) from None
+    return end_of_day_in_iran(day)
 
 
 def current_home() -> Home:
@@ -105,6 +124,6 @@ def _table(columns: Sequence[str], title: str | None = None) -> Table:
     )
     for column in columns:
         justify: Literal["left", "right"] = "right" if column in _NUMERIC else "left"
-        narrow = (column in _NUMERIC and column != "published") or column == "period"
+        narrow = (column in _NUMERIC and column != "published") or column in ("period", "owed", "due", "came")
         table.add_column(column, justify=justify, overflow="fold", no_wrap=narrow, min_width=_WIDTHS.get(column, len(column)))
     return table

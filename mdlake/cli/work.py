@@ -15,52 +15,54 @@ from mdlake.cli.surroundings import (
     chosen,
     console,
     current_home,
+    end_of_day,
     installed_house,
+    now,
     print_grouped_table,
     print_json,
     print_table,
 )
 from mdlake.errors import DeliveryRefused, PartitionBusy, UnknownName
-from mdlake.governance import rehearsal_folder
 from mdlake.steps import PartitionStatus
 
 if TYPE_CHECKING:
+    from mdlake.exchange import FileCheck
+    from mdlake.steps import SyntheticProducers
     from mdlake.synthetic import Ministry
 
 __all__ = ["deliver_synthetic", "print_statuses", "run", "run_partitions", "status", "synthesize"]
 
 
 def deliver_synthetic(
+    producers: SyntheticProducers,
     ministry: Ministry,
     dataset: str,
     period: str,
     sequence: int = 1,
     defects: Mapping[str, float] | None = None,
     folder: Path | None = None,
-) -> int:
+) -> tuple[int, tuple[FileCheck, ...]]:
     """Let the synthetic ministry send to the landing, in packages, what a dataset owes for a period.
 
     Args:
         folder: write the files there in the clear, and send nothing.
 
     Returns:
-        The rows of all its files; 0 where nothing is due, such as a quarterly dataset in a quarter's first month.
+        The rows of all its files (0 where nothing is due, such as a quarterly dataset in a quarter's first month), and what
+        the statistics units found in those that were sent.
     """
-    from mdlake.steps import SyntheticProducers
-
-    house, rows = installed_house("secure"), 0
-    producers = SyntheticProducers(house)
+    rows, checks = 0, []
     for own_period, unit in ministry.due(dataset, period):
         # what a producer has in the clear lies with its keys, and nowhere once it is sealed
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=rehearsal_folder(house.home)) as desk:
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=producers.keys) as desk:
             place = folder or Path(desk)
             file = ministry.deliver(
                 dataset, own_period, place, sequence=sequence, defects=defects, truth=False, reporting_unit=unit
             )
             rows += file.rows
             if folder is None:
-                producers.send(file.descriptor_path)
-    return rows
+                checks.append(producers.send(file.descriptor_path))
+    return rows, tuple(checks)
 
 
 @click.command()
@@ -99,7 +101,7 @@ def synthesize(
     The deliveries look as a producer writes them: Persian headers, digits of three scripts, dates in several hands, lost
     zeros, duplicates and invalid codes. The persons are invented.
     """
-    installed_house("secure")
+    house = installed_house("secure")
     rates: dict[str, float] = {}
     for text in defects:
         name, _, rate = text.partition("=")
@@ -107,9 +109,10 @@ def synthesize(
             rates[name] = float(rate)
         except ValueError:
             raise click.BadParameter("write it as wrong_check_digit=0.2", param_hint="--defect") from None
+    from mdlake.steps import SyntheticProducers
     from mdlake.synthetic import Ministry
 
-    ministry = Ministry(persons=persons, workplaces=workplaces, seed=seed)
+    ministry, producers = Ministry(persons=persons, workplaces=workplaces, seed=seed), SyntheticProducers(house)
     wanted = datasets or ministry.datasets
     known = {dataset: set(ministry.defect_rates(dataset)) for dataset in wanted}
     if unknown := set(rates) - set().union(*known.values()):
@@ -121,7 +124,7 @@ def synthesize(
                 due = ministry.due(dataset, period)
                 own = {name: rate for name, rate in rates.items() if name in known[dataset]}
                 if due:
-                    rows = deliver_synthetic(ministry, dataset, period, sequence, own, folder)
+                    rows, _ = deliver_synthetic(producers, ministry, dataset, period, sequence, own, folder)
                     delivered.append((dataset, due[0][0], f"{len(due)}", f"{rows:,}"))
     print_table("written" if folder else "sent to the landing", ("dataset", "period", "files", "rows"), delivered)
     console.print("Next: pack them, as docs/exchange-standard.md says." if folder else "Next: `mdlake run`.")
@@ -209,14 +212,34 @@ def run_partitions(
 @click.command()
 @click.argument("names", nargs=-1, metavar="[DATASETS]... [PERIODS]...")
 @_period_option
+@click.option("--deliveries", is_flag=True, help="Instead: who sent in time, late, or not at all, against the delivery calendar.")
+@click.option("--as-of", metavar="DAY", help="Deliveries as they stood at the end of a day: 1403-02-15, or 2024-05-04.")
+@click.option("--organization", "organizations", multiple=True, help="Only of this organization. May be given several times.")
 @as_json_option
-def status(names: tuple[str, ...], periods: tuple[str, ...], as_json: bool) -> None:
-    """Show where each dataset and period stands, and what is next."""
+def status(
+    names: tuple[str, ...],
+    periods: tuple[str, ...],
+    deliveries: bool,
+    as_of: str | None,
+    organizations: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show where each dataset and period stands, and what is next; or how their deliveries stand against the calendar.
+
+    The exit status is 0 also where something is late or refused.
+    """
+    from mdlake.cli.deliveries import of_organizations, show_deliveries
     from mdlake.steps import partition_statuses
 
     datasets, periods = _parted(names, periods)
     house = installed_house("secure")
-    statuses = partition_statuses(house, chosen(house, datasets), periods)
+    wanted = of_organizations(house, chosen(house, datasets), organizations)
+    if deliveries:
+        show_deliveries(house, wanted, periods, end_of_day(as_of) if as_of else now(), as_json=as_json)
+        return
+    if as_of:
+        raise click.UsageError("--as-of is for --deliveries: what was made of them is shown as it is now")
+    statuses = partition_statuses(house, wanted, periods)
     if as_json:
         print_json([status.as_json() for status in statuses])
     elif not statuses:

@@ -5,7 +5,8 @@ Not here: defaults. What steers the data is written in the configuration, where 
 
 from __future__ import annotations
 
-from mdlake.config.contracts import Column, Configuration, Contract, Dataset
+from mdlake.config.alerts import ALERT_KINDS, AlertKind, AlertsFile, EmailChannel, Route, Webhook, is_email_address
+from mdlake.config.contracts import Column, Configuration, Contract, Dataset, Deadline
 from mdlake.config.home import Home
 from mdlake.config.loader import check_configuration, load_configuration, validated
 from mdlake.config.models import (
@@ -21,12 +22,15 @@ from mdlake.config.models import (
     PeriodKey,
     Requirement,
     RuleSetting,
+    SolarDay,
 )
 from mdlake.config.offices import (
     DATASET_APPROVED,
     DELIVERY_NAMESPACE,
     EXCEPTION_GRANTED,
+    PERIOD_CLOSED,
     PERIOD_EXCEPTION,
+    PERIOD_REOPENED,
     REVOCATION,
     SELF_CHECK_NAMESPACE,
     STANDARD_APPROVED,
@@ -41,24 +45,31 @@ from mdlake.config.schema import configuration_schemas
 from mdlake.config.yaml_source import Problem, read_yaml, written_yaml
 
 __all__ = [
+    "ALERT_KINDS",
     "ASKED",
     "DATASET_APPROVED",
     "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
     "LAYERS",
+    "PERIOD_CLOSED",
     "PERIOD_EXCEPTION",
+    "PERIOD_REOPENED",
     "PRINCIPLES",
     "REVOCATION",
     "SELF_CHECK_NAMESPACE",
     "STANDARD_APPROVED",
     "Agreement",
+    "AlertKind",
+    "AlertsFile",
     "Column",
     "Comparison",
     "Composition",
     "Configuration",
     "Contract",
     "Dataset",
+    "Deadline",
     "DecisionKind",
+    "EmailChannel",
     "Frozen",
     "Generalization",
     "Home",
@@ -67,12 +78,16 @@ __all__ = [
     "PeriodKey",
     "Problem",
     "Requirement",
+    "Route",
     "RuleSetting",
     "SavedQuery",
     "ScopeField",
     "SignatureRule",
+    "SolarDay",
+    "Webhook",
     "check_configuration",
     "configuration_schemas",
+    "is_email_address",
     "load_configuration",
     "read_yaml",
     "sender",

@@ -10,8 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date, timedelta
 from functools import cached_property
 
+from mdlake.config.alerts import AlertsFile
 from mdlake.config.models import (
     Agreement,
     CalendarFile,
@@ -22,6 +24,7 @@ from mdlake.config.models import (
     ForeignKey,
     Frozen,
     Generalization,
+    HolidaysFile,
     Label,
     OrganizationFile,
     Requirement,
@@ -32,9 +35,9 @@ from mdlake.config.models import (
 from mdlake.config.offices import DecisionsFile, OfficesFile, sender, statistics_unit
 from mdlake.config.queries import SavedQuery
 from mdlake.errors import MdlakeError, UnknownName
-from mdlake.standard import Classification, IdentifierType, Period, periods_between
+from mdlake.standard import Classification, IdentifierType, Period, WorkingDays, periods_between
 
-__all__ = ["Column", "Configuration", "Contract", "Dataset"]
+__all__ = ["Column", "Configuration", "Contract", "Dataset", "Deadline"]
 
 PSEUDONYM_SUFFIX = "_pseudonym"
 UNLINKABLE_SUFFIX = "_unlinkable"
@@ -233,10 +236,25 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Deadline:
+    """By when a delivery is owed, as Gregorian dates in Iran.
+
+    Attributes:
+        due_day: from which days late are counted.
+        last_day: of grace; what comes up to it is in time.
+    """
+
+    due_day: date
+    last_day: date
+
+
+@dataclass(frozen=True)
 class Configuration:
     """Everything in `assets_config/`, checked and resolved."""
 
+    alerts: AlertsFile
     calendar: CalendarFile
+    holidays: HolidaysFile
     standard: StandardFile
     offices: OfficesFile
     decisions: DecisionsFile
@@ -279,6 +297,22 @@ class Configuration:
             return self.months
         quarters = sorted({month.quarter() for month in self.months})
         return tuple(quarter for quarter in quarters if set(quarter.months()) <= set(self.months))
+
+    def owed_periods(self, dataset: Dataset) -> tuple[Period, ...]:
+        """The reference periods that are held against their due day: from `owed_from` and the first contract on."""
+        first = max(self.calendar.owed_from, dataset.versions[0].valid_from)
+        return tuple(period for period in self.periods(dataset) if period.months()[0] >= first)
+
+    def deadline(self, dataset: Dataset, period: Period) -> Deadline:
+        """By when each delivery of a period is owed; a day on which nothing falls due moves to the next working day."""
+        terms, month = dataset.file.delivery, period.months()[-1].next()
+        due_day = self.working_days.first_from(month.first_day + timedelta(days=terms.due_day - 1))
+        return Deadline(due_day, self.working_days.first_from(due_day + timedelta(days=terms.grace_days)))
+
+    @cached_property
+    def working_days(self) -> WorkingDays:
+        """On which days anything falls due."""
+        return self.holidays.working_days
 
     def period(self, dataset: Dataset, key: str) -> Period:
         """The reference period of a partition key.

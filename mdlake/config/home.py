@@ -21,7 +21,7 @@ class Home:
 
     Attributes:
         secure, research: root of a zone's tables, a path or an URL such as ``s3://bucket/research``.
-        ledger_url: SQLAlchemy URL of the control records.
+        ledger_url: URL of the control records, in SQLite or PostgreSQL; the ledger refuses one with a password.
     """
 
     root: Path
@@ -48,7 +48,8 @@ class Home:
         `MDLAKE_RESEARCH`, `MDLAKE_LEDGER` move one part.
 
         Raises:
-            MdlakeError: a part that must be a folder of this machine is given as an URL.
+            MdlakeError: a part that must be a folder of this machine is given as an URL, or the ledger's password is in the
+                environment.
         """
         root = Path(environment.get("MDLAKE_HOME", ".mdlake")).absolute()
 
@@ -63,6 +64,10 @@ class Home:
             return text.rstrip("/") if text and "://" in text else str(Path(text).absolute() if text else default)
 
         control = place("MDLAKE_CONTROL", root / "control")
+        ledger_url = environment.get("MDLAKE_LEDGER", f"sqlite:///{control / 'ledger.db'}")
+        if ledger_url.startswith("postgresql") and "PGPASSWORD" in environment:
+            fix = "Unset it; let the server know the account, or keep the password in ~/.pgpass (docs/security.md)."
+            raise MdlakeError("a password in the environment goes to every child process", where="PGPASSWORD", next_step=fix)
         return cls(
             root=root,
             config=place("MDLAKE_CONFIG", Path("assets_config").absolute()),
@@ -73,7 +78,7 @@ class Home:
             dagster=place("DAGSTER_HOME", root / "dagster"),
             secure=zone("MDLAKE_SECURE", root / "secure"),
             research=zone("MDLAKE_RESEARCH", root / "research"),
-            ledger_url=environment.get("MDLAKE_LEDGER", f"sqlite:///{control / 'ledger.db'}"),
+            ledger_url=ledger_url,
         )
 
     def zone(self, name: str) -> str:

@@ -14,12 +14,14 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from mdlake.config.alerts import AlertsFile, alert_problems
 from mdlake.config.contracts import Configuration, Dataset
 from mdlake.config.models import (
     CalendarFile,
     ClassificationFile,
     DatasetFile,
     Frozen,
+    HolidaysFile,
     OrganizationFile,
     PrinciplesFile,
     QueryFile,
@@ -35,7 +37,9 @@ from mdlake.standard import Classification, Code
 __all__ = ["FILE_MODELS", "check_configuration", "load_configuration", "validated"]
 
 FILE_MODELS: Mapping[str, type[Frozen]] = {
+    "alerts": AlertsFile,
     "calendar": CalendarFile,
+    "holidays": HolidaysFile,
     "standard": StandardFile,
     "principles": PrinciplesFile,
     "offices": OfficesFile,
@@ -76,7 +80,9 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     """The configuration, or None with every problem found, in the order of files and lines."""
     reader = _Reader(folder)
     reader.misnamed()
+    alerts = reader.read("alerts.yaml", AlertsFile)
     calendar = reader.read("calendar.yaml", CalendarFile)
+    holidays = reader.read("holidays.yaml", HolidaysFile)
     standard = reader.read("standard.yaml", StandardFile)
     principles = reader.read("principles.yaml", PrinciplesFile)
     offices = reader.read("offices.yaml", OfficesFile)
@@ -91,6 +97,9 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
     reader.problems += office_problems(offices, reader.sources["offices.yaml"])
     if decisions is not None:
         reader.problems += decision_problems(decisions, offices, shared.known_rules, reader.sources["decisions.yaml"])
+    if alerts is not None:
+        contacts = {key: (file, reader.sources[f"organizations/{key}/organization.yaml"]) for key, file in organizations.items()}
+        reader.problems += alert_problems(alerts, folder, offices, contacts, reader.sources["alerts.yaml"])
     source = reader.sources["principles.yaml"] if principles else None
     reader.problems += standard_problems(shared, reader.sources["standard.yaml"], source)
     reader.problems += classification_problems(classification_files, shared, reader.sources)
@@ -104,9 +113,11 @@ def check_configuration(folder: Path, rules: Collection[str]) -> tuple[Configura
             datasets[key] = dataset
     queries = reader.queries({key: files[key].periodicity if key in files else None for key in columns})
     reader.problems += _same_table_name(datasets)
-    if reader.problems or calendar is None or principles is None or decisions is None:
+    if reader.problems or alerts is None or calendar is None or holidays is None or principles is None or decisions is None:
         return None, tuple(sorted(reader.problems))
-    return Configuration(calendar, standard, offices, decisions, classifications, organizations, datasets, queries), ()
+    return Configuration(
+        alerts, calendar, holidays, standard, offices, decisions, classifications, organizations, datasets, queries
+    ), ()
 
 
 class _Reader:

@@ -7,12 +7,13 @@ data (bounds, thresholds, owners, retention) have no default in code: the config
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from mdlake.errors import MdlakeError
-from mdlake.standard import Period
+from mdlake.standard import Period, WorkingDays, day_of_solar_hijri, period_of, solar_hijri_day
 
 __all__ = [
     "LAYERS",
@@ -24,11 +25,13 @@ __all__ = [
     "ColumnType",
     "ContractVersion",
     "DatasetFile",
+    "DeliveryTerms",
     "DerivedPeriod",
     "DisclosureRole",
     "ForeignKey",
     "Frozen",
     "Generalization",
+    "HolidaysFile",
     "Label",
     "LayerStandard",
     "Name",
@@ -40,6 +43,7 @@ __all__ = [
     "Requirement",
     "RuleSetting",
     "Severity",
+    "SolarDay",
     "StandardFile",
     "Variable",
     "ZoneStandard",
@@ -78,6 +82,41 @@ PeriodKey = Annotated[
 ]
 
 
+def _day(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    try:
+        return day_of_solar_hijri(str(value))
+    except MdlakeError as error:
+        raise ValueError(str(error)) from None
+
+
+SolarDay = Annotated[
+    date,
+    BeforeValidator(_day),
+    PlainSerializer(solar_hijri_day, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "Solar Hijri day"}),
+]
+
+
+def _day_of_every_year(value: Any) -> Any:
+    """A month and a day, held against a leap year, in which every day is that any year has."""
+    try:
+        day_of_solar_hijri(f"{_LEAP_YEAR}-{value}")
+    except MdlakeError:
+        raise ValueError("this is no day of a Solar Hijri year: write it as 01-13") from None
+    return value
+
+
+_LEAP_YEAR = 1403
+YearlyDay = Annotated[
+    str,
+    BeforeValidator(_day_of_every_year),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{2}-\d{2}$", "description": "Solar Hijri month and day"}),
+]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
 class Label(Frozen):
     """A title in both languages."""
 
@@ -90,6 +129,7 @@ class CalendarFile(Frozen):
 
     first_period: PeriodKey
     last_period: PeriodKey
+    owed_from: PeriodKey = Field(description="the first month whose deliveries are held against their due days")
     settling_minutes: int = Field(
         ge=0, description="a period of which some reporting units sent their part is run when nothing came for so long"
     )
@@ -101,7 +141,30 @@ class CalendarFile(Frozen):
             raise ValueError("first_period and last_period must be months, such as 1399-11")
         if self.last_period < self.first_period:
             raise ValueError("last_period lies before first_period")
+        if self.owed_from.kind != "month" or not self.first_period <= self.owed_from <= self.last_period:
+            raise ValueError("owed_from must be a month from first_period to last_period")
         return self
+
+
+class HolidaysFile(Frozen):
+    """`holidays.yaml`: the days on which nothing falls due."""
+
+    weekend: tuple[Weekday, ...] = Field(max_length=6)
+    yearly: Mapping[YearlyDay, Label] = Field(description="Solar Hijri days that are free in every year, such as 01-13")
+    announced: Mapping[SolarDay, Label] = Field(
+        description="days of the lunar year, as they were announced for each Solar Hijri year"
+    )
+
+    @property
+    def working_days(self) -> WorkingDays:
+        """The same as arithmetic takes it."""
+        weekend = frozenset(get_args(Weekday).index(name) for name in self.weekend)
+        return WorkingDays(weekend, frozenset(self.yearly), frozenset(self.announced))
+
+    @property
+    def announced_years(self) -> frozenset[int]:
+        """The Solar Hijri years of which any day was announced."""
+        return frozenset(period_of(day, "year").year for day in self.announced)
 
 
 class LayerStandard(Frozen):
@@ -295,6 +358,17 @@ class ContractVersion(Frozen):
     rules: Mapping[str, RuleSetting] = Field(default_factory=dict, description="this dataset's own strictness")
 
 
+class DeliveryTerms(Frozen):
+    """By when a period is owed: each reporting unit's part where there are any.
+
+    `due_day` is a day of the Solar Hijri month after the period's end, which every month has; what comes up to `grace_days`
+    (days, not working days) later is in time too.
+    """
+
+    due_day: int = Field(ge=1, le=29)
+    grace_days: int = Field(ge=0, le=60)
+
+
 class DatasetFile(Frozen):
     """`organizations/<organization>/<dataset>.yaml`."""
 
@@ -303,6 +377,7 @@ class DatasetFile(Frozen):
     temporal_type: Literal["status", "event", "flow"]
     statistical_unit: Label
     periodicity: Literal["month", "quarter"]
+    delivery: DeliveryTerms
     reporting_units: Name | None = Field(
         default=None, description="a classification: each code of it sends its own file, and a period's table unites them"
     )

@@ -18,7 +18,9 @@ __all__ = [
     "DATASET_APPROVED",
     "DELIVERY_NAMESPACE",
     "EXCEPTION_GRANTED",
+    "PERIOD_CLOSED",
     "PERIOD_EXCEPTION",
+    "PERIOD_REOPENED",
     "REVOCATION",
     "SELF_CHECK_NAMESPACE",
     "STANDARD_APPROVED",
@@ -38,6 +40,7 @@ __all__ = [
 
 DATASET_APPROVED, STANDARD_APPROVED = "dataset_approved", "standard_approved"
 PERIOD_EXCEPTION, EXCEPTION_GRANTED, REVOCATION = "period_exception", "exception_granted", "revocation"
+PERIOD_CLOSED, PERIOD_REOPENED = "period_closed", "period_reopened"
 
 DELIVERY_NAMESPACE, SELF_CHECK_NAMESPACE = "mdlake-delivery", "mdlake-self-check"
 """In which a producer signs what it sends, and its statistics unit what it found in it."""
@@ -60,6 +63,8 @@ _ASKED_FOR: Mapping[str, frozenset[ScopeField]] = {
     STANDARD_APPROVED: frozenset({"contracts"}),
     PERIOD_EXCEPTION: frozenset({"datasets", "periodicity"}),
     EXCEPTION_GRANTED: frozenset({"datasets", "rules", "periods"}),
+    PERIOD_CLOSED: frozenset({"datasets", "periods"}),
+    PERIOD_REOPENED: frozenset({"datasets", "periods"}),
     REVOCATION: frozenset({"decision"}),
 }
 """The kinds that the gate and the register ask for, with what each must name for an answer to be possible."""
@@ -179,6 +184,10 @@ def decision_problems(file: DecisionsFile, offices: OfficesFile, rules: Collecti
         elif absent := fields - set(file.kinds[kind].scope.required):
             fix = f"Add {', '.join(sorted(absent))}."
             yield source.problem(("kinds", kind, "scope", "required"), "the gate could not tell what it covers", fix)
+    reopened = file.kinds.get(PERIOD_REOPENED)
+    if reopened is not None and reopened.longest_days is None:
+        fix = "Add it: a reopening without an end would undo the closing."
+        yield source.problem(("kinds", PERIOD_REOPENED, "longest_days"), "the field is missing", fix)
     for name, kind_ in file.kinds.items():
         yield from _kind_problems(name, kind_, file, offices, rules, source)
 

@@ -28,6 +28,16 @@ class _Dialect(_Part):
     delimiter: str = ","
 
 
+class _Field(_Part):
+    name: str
+
+
+class _Table(_Part):
+    """The Table Schema of the file: what columns are is the contract's to say, so that of a field only its name is read."""
+
+    fields: tuple[_Field, ...] = Field(min_length=1)
+
+
 class _Resource(_Part):
     path: _FileName
     format: FileFormat
@@ -35,6 +45,12 @@ class _Resource(_Part):
     dialect: _Dialect | None = None
     bytes: _Number
     hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    table: _Table = Field(alias="schema")
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of the file's columns, in its order."""
+        return tuple(field.name for field in self.table.fields)
 
     @property
     def form(self) -> Form:
@@ -58,6 +74,7 @@ class _Properties(_Part):
     reporting_unit: _Word | None = None
     declared_rows: _Number
     sequence: int = Field(ge=1, lt=2**31)
+    supersedes: int | None = Field(default=None, ge=1, lt=2**31)
 
 
 class Descriptor(_Part):
@@ -78,14 +95,19 @@ class Descriptor(_Part):
             raise DeliveryRefused(
                 "unreadable_descriptor", "the descriptor is a link", where=path.name, next_step="Send the file itself."
             )
+        return cls.parse(path.read_bytes(), path.name)
+
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> Descriptor:
+        """The descriptor in a file called `where`, or `DeliveryRefused` as `read`."""
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(content)
         except ValidationError as error:
             fields = sorted({_field(detail) for detail in error.errors(include_input=False, include_url=False)})
             raise DeliveryRefused(
                 "unreadable_descriptor",
                 f"the descriptor is not right in: {', '.join(fields)}",
-                where=path.name,
+                where=where,
                 next_step=_NEXT_STEP,
             ) from None
 

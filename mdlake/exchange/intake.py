@@ -22,17 +22,18 @@ from pathlib import Path
 from typing import Self
 
 from mdlake.errors import DeliveryRefused, LandingBlocked, SealError
+from mdlake.exchange.agreement import place_of, require_agreed, require_readable
 from mdlake.exchange.arrived import FINGERPRINT, Arrived, called
 from mdlake.exchange.landing import Landing, locked
-from mdlake.exchange.package import DESCRIPTOR, LARGEST_SIGNATURE, Opened, open_package, require_sender
+from mdlake.exchange.package import DESCRIPTOR, LARGEST_SIGNATURE, PACKAGE_SUFFIX, Opened, open_package, require_sender
 from mdlake.exchange.receipt import write_receipt
+from mdlake.governance import Gate
 from mdlake.ledger import Delivery, Ledger, Package
 from mdlake.seals import AllowedSigners, Identity, RevokedKeys, SigningKey, hash_name_of
 from mdlake.standard import Period, day_in_iran
 
-__all__ = ["PACKAGE_SUFFIX", "Intake", "Received", "changed_at", "is_complete", "is_quiet", "waiting_packages"]
+__all__ = ["Intake", "Received", "changed_at", "is_complete", "is_quiet", "waiting_packages"]
 
-PACKAGE_SUFFIX = ".tar.age"
 _OPENING = ".opening-"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _STEM_LENGTH = 100
@@ -57,6 +58,7 @@ class Intake:
         identity: what packages are sealed to.
         receipts: the key that signs receipts.
         allowed, revoked: whose key is whose.
+        gate: knows which periods are closed.
     """
 
     landing: Landing
@@ -65,6 +67,7 @@ class Intake:
     receipts: SigningKey
     allowed: AllowedSigners
     revoked: RevokedKeys
+    gate: Gate
 
     def take_in(self, organization: str, at: datetime) -> tuple[Received, ...]:
         """Take in every package of an organization that is complete, in the order of arrival, and answer each.
@@ -155,18 +158,24 @@ class Intake:
 
     def _require_expected(self, opened: Opened, came: Package) -> None:
         descriptor = opened.descriptor
-        contract = self.landing.require_agreed(descriptor)
+        contract = require_agreed(self.landing.configuration, descriptor)
         said = descriptor.mdlake
-        where = f"{descriptor.key} {said.period}" + (f", unit {said.reporting_unit}" if said.reporting_unit else "")
+        where = place_of(descriptor.key, said.period, said.reporting_unit)
         if Period.parse(said.period).first_day > day_in_iran(came.received_at):
             fix = "Send it when the period is over."
             raise DeliveryRefused("future_period", "the period has not begun", where=where, next_step=fix)
+        closed = self.gate.closed(descriptor.key, Period.parse(said.period), came.received_at)
+        if closed is not None:
+            fix = f"Ask the {closed.who} to reopen it ({closed.next_step}); while it is open, send a new package."
+            raise DeliveryRefused("closed_period", closed.what, where=where, next_step=fix)
         current = self._ledger.current_delivery(said.organization, said.dataset, said.period, said.reporting_unit or "")
         if current is not None and said.sequence <= current.sequence:
             what = f"sequence {said.sequence} does not come after {current.sequence}, which was accepted"
             fix = f"What corrects it has the sequence {current.sequence + 1} or higher."
             raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)
-        self.landing.require_readable(descriptor, contract, opened.data.path)
+        if said.supersedes != (current.sequence if current else None):
+            raise _other_superseded(said.supersedes, current, where)
+        require_readable(descriptor, contract, opened.data.path)
 
     def _finish(self, came: _Came, recorded: Package) -> Received:
         """Write the receipt, and move the package last: while it lies in the landing it is not finished."""
@@ -284,6 +293,17 @@ def _move(file: Arrived | None, path: Path, place: Path) -> None:
         file.move(path, place)
     elif os.path.lexists(path):
         path.rename(place)
+
+
+def _other_superseded(said: int | None, current: Delivery | None, where: str) -> DeliveryRefused:
+    """What a delivery says that it replaces is not what counts now: its sender did not know of one, or of a refusal."""
+    names = "names no delivery" if said is None else f"names the delivery {said}"
+    if current is None:
+        what, fix = f"it {names} that it replaces, and none was accepted", "Leave `mdlake.supersedes` out of the descriptor."
+    else:
+        what = f"it {names} that it replaces, and {current.sequence} is the accepted one that counts"
+        fix = f"Look whether it still corrects that one; then write {current.sequence} in `mdlake.supersedes`, and send again."
+    return DeliveryRefused("supersedes", what, where=where, next_step=fix)
 
 
 def _delivery(opened: Opened, came: Package) -> Delivery:

@@ -1,8 +1,4 @@
-"""The landing: what was accepted and where it lies, and whether a data file is what was agreed on.
-
-Here: contract, reporting unit, header and number of rows of a file that is open already. Who sent it, and how a package
-becomes such a file, is the intake's.
-"""
+"""The landing: what was accepted, where it lies and as what it is read. Taking something in is the intake's."""
 
 from __future__ import annotations
 
@@ -14,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mdlake.config import Configuration, Contract
-from mdlake.errors import DeliveryRefused, MdlakeError
+from mdlake.errors import MdlakeError
+from mdlake.exchange.agreement import place_of, require_headers
 from mdlake.exchange.descriptor import Descriptor
-from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
-from mdlake.layers import HeaderMatch, match_headers
+from mdlake.exchange.formats import Form, read_header
+from mdlake.layers import HeaderMatch
 from mdlake.ledger import Delivery, Ledger
-from mdlake.standard import Period
 
 __all__ = ["Landing", "locked"]
-
-_BATCH_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -57,103 +51,8 @@ class Landing:
         Raises:
             DeliveryRefused: `missing_column`, `unknown_column`, `repeated_column`, or the file cannot be read.
         """
-        place = _place(delivery.dataset, delivery.period, delivery.organization, delivery.reporting_unit)
-        return _check_headers(self.path(delivery), contract, form, place)
-
-    def require_agreed(self, descriptor: Descriptor) -> Contract:
-        """The contract that a delivery is to keep: dataset, period, reporting unit and version are as agreed on.
-
-        Raises:
-            DeliveryRefused: they are not.
-        """
-        said = descriptor.mdlake
-        where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
-        try:
-            dataset = self.configuration.dataset(descriptor.key)
-            period = self.configuration.period(dataset, said.period)
-            contract = dataset.contract(period)
-        except MdlakeError as error:
-            raise DeliveryRefused("not_expected", error.what, where=where, next_step=error.next_step) from None
-        _check_unit(said.reporting_unit, contract, period, where)
-        if said.contract_version != contract.version:
-            raise DeliveryRefused(
-                "contract_version",
-                f"written by contract {said.contract_version}; in {period} contract {contract.version} is in force",
-                where=where,
-                next_step=f"Write the file by contract {contract.version}.",
-            )
-        return contract
-
-    def require_readable(self, descriptor: Descriptor, contract: Contract, data: Path) -> None:
-        """Read the data file of a descriptor to its end, once: columns of the contract, as many rows as declared.
-
-        Raises:
-            DeliveryRefused: it has not, or it cannot be read.
-        """
-        said, form = descriptor.mdlake, descriptor.resource.form
-        where = _place(said.dataset, said.period, said.organization, said.reporting_unit)
-        try:
-            match = _check_headers(data, contract, form, where)
-            _check_rows(data, form, [name for name in match.names if name is not None], descriptor)
-        except DeliveryRefused as error:
-            # whoever reads a file knows no more than the name that it has here
-            place = where if not error.where or error.where in (where, data.name) else f"{where}, {error.where}"
-            raise DeliveryRefused(error.reason, error.what, where=place, next_step=error.next_step) from None
-
-
-def _place(dataset: str, period: str, organization: str, unit: str | None) -> str:
-    return f"{organization}/{dataset} {period}" + (f", unit {unit}" if unit else "")
-
-
-def _check_unit(unit: str | None, contract: Contract, period: Period, where: str) -> None:
-    """Whose part of the period it is, where each unit sends its own file; that it is nobody's, where one file is all."""
-    if contract.reporting_units is None:
-        if unit is not None:
-            fix = "Leave `mdlake.reporting_unit` out of the descriptor, and send the period in one file."
-            raise DeliveryRefused(
-                "unexpected_reporting_unit", "a reporting unit is named, and the dataset has none", where=where, next_step=fix
-            )
-        return
-    units = contract.units(period)
-    fix = f"Write one of the units of {period} in `mdlake.reporting_unit`: {', '.join(units)}."
-    if unit is None:
-        what = "the descriptor does not say whose part it is: each reporting unit sends its own file"
-        raise DeliveryRefused("missing_reporting_unit", what, where=where, next_step=fix)
-    if unit not in units:
-        what = f"the reporting unit is none of {contract.reporting_units.name} in this period"
-        raise DeliveryRefused("unknown_reporting_unit", what, where=where, next_step=fix)
-
-
-def _check_headers(path: Path, contract: Contract, form: Form, where: str) -> HeaderMatch:
-    match = match_headers(read_header(path, form), contract)
-    version = f"contract {contract.version} of {where}"
-    if match.missing:
-        fix = f"Add {'it' if len(match.missing) == 1 else 'them'} with the header as {version} has it, and send again."
-        raise DeliveryRefused("missing_column", f"missing columns: {', '.join(match.missing)}", where=where, next_step=fix)
-    if match.unknown:
-        fix = f"Remove what {version} does not have, or have the contract changed first."
-        numbers = ", ".join(str(number) for number in match.unknown)
-        raise DeliveryRefused("unknown_column", f"unknown columns at position {numbers}", where=where, next_step=fix)
-    if match.repeated:
-        fix = "Send each column once."
-        raise DeliveryRefused("repeated_column", f"columns sent twice: {', '.join(match.repeated)}", where=where, next_step=fix)
-    return match
-
-
-def _check_rows(path: Path, form: Form, names: list[str], descriptor: Descriptor) -> None:
-    """Read a file to its end; it has as many rows as were declared, and one at least unless a unit says that it has none."""
-    said = descriptor.mdlake
-    try:
-        rows = sum(batch.height for batch in read_rows(path, form, names, _BATCH_ROWS))
-    except NeedsStrictReading:
-        rows = sum(batch.height for batch in read_rows(path, form, names, _BATCH_ROWS, strictly=True))
-    if rows == 0 and (said.declared_rows or said.reporting_unit is None):
-        fix = "Send the file with its rows; a month without any is for the Statistics Centre to declare."
-        raise DeliveryRefused("empty_file", "the file has a header line and no row", next_step=fix)
-    if rows != said.declared_rows:
-        fix = "Write the descriptor from the file that is sent; if rows were lost on the way, write the file again."
-        what = f"the file has {rows} rows, and the descriptor says {said.declared_rows}"
-        raise DeliveryRefused("row_count", what, next_step=fix)
+        place = place_of(f"{delivery.organization}/{delivery.dataset}", delivery.period, delivery.reporting_unit)
+        return require_headers(read_header(self.path(delivery), form), contract, place)
 
 
 @contextmanager

@@ -36,8 +36,18 @@ from mdlake.seals import (
     verify,
 )
 
-__all__ = ["DESCRIPTOR", "LARGEST_SIGNATURE", "SELF_CHECK", "Opened", "open_package", "pack", "require_sender"]
+__all__ = [
+    "DESCRIPTOR",
+    "LARGEST_SIGNATURE",
+    "PACKAGE_SUFFIX",
+    "SELF_CHECK",
+    "Opened",
+    "open_package",
+    "pack",
+    "require_sender",
+]
 
+PACKAGE_SUFFIX = ".tar.age"
 DESCRIPTOR, SELF_CHECK, SELF_CHECK_SIGNATURE = "datapackage.json", "self-check.json", "self-check.json.sig"
 _LIMITS = {DESCRIPTOR: 1 << 20, SELF_CHECK: 1 << 20, SELF_CHECK_SIGNATURE: 1 << 14}
 _MEMBERS = len(_LIMITS) + 1

@@ -60,8 +60,12 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "other_organization": Reason("شناسنامه از سازمان دیگری است.", "The descriptor is of another organization."),
         "not_expected": Reason("این مجموعه داده یا دوره مقرر نیست.", "Nobody expects this dataset or period."),
         "future_period": Reason("دورهٔ آمار هنوز آغاز نشده است.", "The reference period has not begun."),
+        "closed_period": Reason("دوره برای دریافت داده بسته شده است.", "The period is closed for deliveries."),
         "older_sequence": Reason(
             "ارسالی با همین شماره یا شمارهٔ بالاتر پذیرفته شده است.", "A delivery of this or a higher sequence was accepted."
+        ),
+        "supersedes": Reason(
+            "ارسالی که باید جایگزین شود همان ارسال معتبر کنونی نیست.", "It replaces another delivery than the one that counts."
         ),
         "contract_version": Reason("نسخهٔ قرارداد داده درست نیست.", "The version of the contract is not the one in force."),
         "missing_reporting_unit": Reason("واحد گزارش‌دهنده گفته نشده است.", "The reporting unit is not said."),
@@ -73,6 +77,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "too_many_columns": Reason("شمار ستون‌ها بیش از حد است.", "There are too many columns."),
         "missing_column": Reason("ستونی از قرارداد نیامده است.", "A column of the contract is missing."),
         "unknown_column": Reason("ستونی بیرون از قرارداد آمده است.", "There is a column that the contract does not have."),
+        "schema": Reason("ستون‌های شناسنامه همان ستون‌های پرونده نیست.", "The descriptor's columns are not those of the file."),
         "row_count": Reason("شمار سطرها همان نیست که اعلام شده است.", "There are not as many rows as were declared."),
         "repeated_column": Reason("ستونی دو بار آمده است.", "A column comes twice."),
         "empty_file": Reason("پروندهٔ داده خالی است.", "The data file is empty."),

@@ -9,15 +9,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from mdlake.config import Configuration, DecisionKind, Frozen, Label, Name, PeriodKey, Problem, read_yaml, validated, written_yaml
-from mdlake.errors import DecisionRefused, MdlakeError
-from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran, solar_hijri_day
+from mdlake.config import (
+    Configuration,
+    DecisionKind,
+    Frozen,
+    Label,
+    Name,
+    PeriodKey,
+    Problem,
+    SolarDay,
+    read_yaml,
+    validated,
+    written_yaml,
+)
+from mdlake.errors import DecisionRefused
+from mdlake.standard import Period, midnight_in_iran
 
 __all__ = [
     "ContractMark",
@@ -38,21 +50,6 @@ __all__ = [
 _FORMAT = "mdlake-decision/1"
 
 
-def _day(value: Any) -> Any:
-    if isinstance(value, date):
-        return value
-    try:
-        return day_of_solar_hijri(str(value))
-    except MdlakeError as error:
-        raise ValueError(str(error)) from None
-
-
-SolarDay = Annotated[
-    date,
-    BeforeValidator(_day),
-    PlainSerializer(solar_hijri_day, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "Solar Hijri day"}),
-]
 DatasetKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DecisionId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{2,79}$")]

@@ -13,7 +13,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mdlake.config import DATASET_APPROVED, EXCEPTION_GRANTED, PERIOD_EXCEPTION, STANDARD_APPROVED
+from mdlake.config import (
+    DATASET_APPROVED,
+    EXCEPTION_GRANTED,
+    PERIOD_CLOSED,
+    PERIOD_EXCEPTION,
+    PERIOD_REOPENED,
+    STANDARD_APPROVED,
+)
 from mdlake.errors import GateRefused
 from mdlake.governance.decision import Scope, contract_subject, rule_subject
 from mdlake.governance.register import Register, Standing
@@ -265,6 +272,15 @@ class Gate:
         what = f"{key} comes each {periodicity}, and no live decision lets it (Article 7, note)"
         draft = f"mdlake decide draft {PERIOD_EXCEPTION} --dataset {key} --periodicity {periodicity}"
         return Missing(what, self._who(PERIOD_EXCEPTION), draft)
+
+    def closed(self, key: str, period: Period, at: datetime) -> Missing | None:
+        """What keeps deliveries of a period of a dataset out at a moment; None where it is open, or was opened again."""
+        closing = next(self.register.counting(PERIOD_CLOSED, key, at, period), None)
+        if closing is None or next(self.register.counting(PERIOD_REOPENED, key, at, period), None) is not None:
+            return None
+        days = self.register.configuration.decisions.kinds[PERIOD_REOPENED].longest_days
+        draft = f"mdlake decide draft {PERIOD_REOPENED} --dataset {key} --first {period} --last {period} --days {days}"
+        return Missing(f"decision {closing.id} closed the period for deliveries", self._who(PERIOD_REOPENED), draft)
 
     def _need(self, need: _Need, passage: Passage, found: _Found) -> Iterator[Missing]:
         at = self.now()

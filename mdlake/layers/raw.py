@@ -35,10 +35,13 @@ class HeaderMatch:
 
 def match_headers(headers: Sequence[str], contract: Contract) -> HeaderMatch:
     """Match headers to columns by meaning: letters, digits, spaces and half-spaces folded."""
-    own = dict(zip(_keys([c.header for c in contract.columns]), (c.name for c in contract.columns), strict=True))
+    own_names = [column.name for column in contract.columns]
     named = [(alias, column.name) for column in contract.columns for alias in column.aliases]
-    aliases = dict(zip(_keys([alias for alias, _ in named]), (name for _, name in named), strict=True))
-    keys = _keys(headers)
+    written = [*(column.header for column in contract.columns), *(alias for alias, _ in named)]
+    contracted, keys = _parted(_keys([*written, *headers]), len(written))
+    own_keys, alias_keys = _parted(contracted, len(own_names))
+    own = dict(zip(own_keys, own_names, strict=True))
+    aliases = dict(zip(alias_keys, (name for _, name in named), strict=True))
     names = tuple(own.get(key) or aliases.get(key) for key in keys)
     found = [name for name in names if name is not None]
     return HeaderMatch(
@@ -48,6 +51,10 @@ def match_headers(headers: Sequence[str], contract: Contract) -> HeaderMatch:
         repeated=tuple(sorted({name for name in found if found.count(name) > 1})),
         by_alias=sum(1 for key, name in zip(keys, names, strict=True) if name is not None and key not in own),
     )
+
+
+def _parted(keys: list[str], at: int) -> tuple[list[str], list[str]]:
+    return keys[:at], keys[at:]
 
 
 def _keys(headers: Sequence[str]) -> list[str]:

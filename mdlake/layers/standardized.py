@@ -16,6 +16,7 @@ import polars as pl
 
 from mdlake.config import Column, Contract
 from mdlake.layers.columns import MALFORMED, REASONS, ROW, layer_schema
+from mdlake.layers.faults import DUPLICATE_ROW, MALFORMED_ROW
 from mdlake.standard import (
     Period,
     clean_code,
@@ -29,7 +30,6 @@ from mdlake.standard import (
 
 __all__ = ["REASONS", "Duplicates", "StandardizedBatch", "Tally", "standardize_batch"]
 
-_DUPLICATE_ROW, _MALFORMED_ROW = "row:duplicate", "row:malformed"
 _THOUSANDS = r"[,٬']"
 _PLAIN_DATE = r"^[0-9]{4}/[0-9]{2}(/[0-9]{2})?$"
 _PLAIN_NUMBER = r"^-?[0-9]+$"
@@ -81,11 +81,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class StandardizedBatch:
-    """One batch after standardization; `quarantine` holds the delivered text with its reasons."""
+    """One batch after standardization.
+
+    Attributes:
+        quarantine: the delivered text of the rows set aside, with their reasons.
+        faults: of each column in which any value could not be read, the reason code of every delivered row, or null.
+    """
 
     rows: pl.DataFrame
     quarantine: pl.DataFrame
     tally: Tally
+    faults: Mapping[str, pl.Series]
 
 
 class Duplicates:
@@ -150,7 +156,8 @@ def standardize_batch(raw: pl.DataFrame, contract: Contract, period: Period, dup
     tally.quarantined, tally.duplicates = int(bad.sum()), int(again.sum())
     assert tally.rows_in == tally.rows_out + tally.quarantined + tally.duplicates
     assert aside.height == tally.quarantined + tally.duplicates
-    return StandardizedBatch(kept, aside, tally)
+    faults = {name: reading.fault for name, reading in readings.items() if reading.fault is not None}
+    return StandardizedBatch(kept, aside, tally, faults)
 
 
 @dataclass(frozen=True)
@@ -210,9 +217,9 @@ def _set_aside(
     codes = codes if faults else _blank(rows.height).to_frame("codes")
     reasons = pl.concat([marks, codes], how="horizontal").select(
         pl.when("malformed")
-        .then(pl.lit(_MALFORMED_ROW))
+        .then(pl.lit(MALFORMED_ROW))
         .when("again")
-        .then(pl.lit(_DUPLICATE_ROW))
+        .then(pl.lit(DUPLICATE_ROW))
         .otherwise("codes")
         .alias(REASONS)
     )
@@ -229,7 +236,7 @@ def _count(contract: Contract, readings: Mapping[str, _Read], malformed: pl.Seri
             for code, count in reading.fault.drop_nulls().value_counts().iter_rows():
                 tally.faults[f"{column.name}:{code}"] = count
     if malformed.any():
-        tally.faults[_MALFORMED_ROW] = int(malformed.sum())
+        tally.faults[MALFORMED_ROW] = int(malformed.sum())
     return tally
 
 

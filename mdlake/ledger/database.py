@@ -1,7 +1,8 @@
 """The door to the ledger's database: connections, transactions and migrations, in SQLite or PostgreSQL.
 
-Here: what makes a transaction right on either. Writers stand in one line: SQLite by `BEGIN IMMEDIATE`,
-PostgreSQL by a lock on the row that holds the schema version. Not here: what is recorded.
+Here: what makes a transaction right on either. Writers stand in one line: SQLite by `BEGIN IMMEDIATE`, PostgreSQL by a
+lock on the row that holds the schema version. A reader sees one moment of the ledger. A URL has no password: it travels
+through environments, process lists and messages. Not here: what is recorded.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from mdlake.errors import LedgerError
@@ -25,6 +26,14 @@ __all__ = ["Database"]
 _BUSY_SECONDS = 30
 _ATTEMPTS = 10
 _WRITES = "ledger_writes"
+_SESSION = {
+    "application_name": "mdlake",
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    # a writer that hangs in its transaction would hold up all others for ever
+    "options": f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout={2 * _BUSY_SECONDS}s",
+}
+"""What a connection to PostgreSQL is opened with, unless the URL says otherwise."""
 
 Result = TypeVar("Result")
 
@@ -33,20 +42,16 @@ class Database:
     """A database URL, connected to only when something is read or written."""
 
     def __init__(self, url: str) -> None:
-        """`url` is any SQLAlchemy URL. Raises LedgerError if it is none, or names no file in SQLite."""
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise LedgerError("this is not a database URL", where="ledger", next_step=_URL_HELP) from None
-        self._file = _sqlite_file(parsed)
-        self._url = parsed
+        """`url` names a file in SQLite or a database in PostgreSQL. Raises LedgerError if it does not, or holds a password."""
+        self._url = _parsed(url)
+        self._file = Path(str(self._url.database)).absolute() if self._url.get_backend_name() == "sqlite" else None
         self._engine: Engine | None = None
         self._current = False
 
     @property
     def name(self) -> str:
-        """What to call this ledger in a message: its file, or its URL without the password."""
-        return str(self._file or self._url.render_as_string(hide_password=True))
+        """What to call this ledger in a message: its file, or its URL."""
+        return str(self._file or self._url)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -76,7 +81,8 @@ class Database:
         """Make the ledger if it is absent (its file owner-only), and bring its tables to the latest
         migration.
 
-        Raises LedgerError if that fails, or if the ledger is newer than this program.
+        Raises LedgerError if that fails, if the ledger is newer than this program, or if PostgreSQL would store or sort its
+        texts otherwise than SQLite does.
         """
         if self._file is not None:
             _create_owner_only(self._file)
@@ -85,6 +91,8 @@ class Database:
         try:
             with self._translated_errors(), self._transaction(writes=True) as connection:
                 if _version(connection) != HEAD:
+                    if self._file is None:
+                        _require_plain_texts(connection, self.name)
                     _migrate(connection, self.name)
         except (LedgerError, IntegrityError):
             # Two programs may make the tables at the same moment, and a server refuses the later one.
@@ -111,9 +119,25 @@ class Database:
         if self._file is not None and not self._file.exists():
             raise LedgerError("there is no ledger", where=self.name, next_step="Run `mdlake init`.")
         if self._engine is None:
-            self._engine = _engine(self._url, self._file)
-        with self._engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
+            self._engine = self._server_engine() if self._file is None else _file_engine(self._file)
+        options: dict[str, object] = {_WRITES: writes}
+        if self._file is None and not writes:
+            # what two questions of one transaction find has to go together, as it does in SQLite
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+
+    def _server_engine(self) -> Engine:
+        session = {name: value for name, value in _SESSION.items() if name not in self._url.query}
+        try:
+            # READ COMMITTED: the line of writers counts on each statement seeing what was committed before it. A server may
+            # restart between two uses of a connection: it is tried before it is used.
+            return create_engine(
+                self._url, isolation_level="READ COMMITTED", pool_pre_ping=True, hide_parameters=True, connect_args=session
+            )
+        except ImportError:
+            fix = "Install it: pip install 'mdlake[postgres]'."
+            raise LedgerError("the driver for PostgreSQL is not installed", where=self.name, next_step=fix) from None
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -130,25 +154,40 @@ class Database:
         return LedgerError(
             f"the database answered with {type(error.orig).__name__}: {answer}",
             where=self.name,
-            next_step="See that the database is up and whole, and that this account may use it.",
+            next_step="See that the database is up and whole, and that this account may use it." + _server_help(self._file),
         )
 
 
-_URL_HELP = "Give a URL such as sqlite:////srv/mdlake/control/ledger.db or postgresql+psycopg://…/mdlake."
+_URL_HELP = "Give a URL such as sqlite:////srv/mdlake/control/ledger.db or postgresql:///mdlake?host=/var/run/postgresql."
+_CHAPTER = "docs/data-team.md, The ledger on PostgreSQL"
+_PASSWORDS = frozenset({"password", "sslpassword"})
+_IN_POSTGRESQL = frozenset({"postgresql", "postgresql+psycopg"})
 
 
-def _sqlite_file(url: URL) -> Path | None:
-    if url.get_backend_name() != "sqlite":
-        return None
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:") or url.query:
-        raise LedgerError("a SQLite ledger is a path without options", where="ledger", next_step=_URL_HELP)
-    return Path(url.database).absolute()
+def _server_help(file: Path | None) -> str:
+    return "" if file else f" How: {_CHAPTER}."
 
 
-def _engine(url: URL, file: Path | None) -> Engine:
-    if file is None:
-        # The line of writers counts on each statement seeing what was committed before it.
-        return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, hide_parameters=True)
+def _parsed(url: str) -> URL:
+    """The parts of a URL, of which no message tells anything before it is known that it holds no password."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise LedgerError("this is not a database URL", where="ledger", next_step=_URL_HELP) from None
+    if parsed.password is not None or _PASSWORDS & parsed.query.keys():
+        fix = f"Leave it out of the URL; let the server know the account, or keep it in ~/.pgpass ({_CHAPTER})."
+        raise LedgerError("the URL holds a password, which processes and logs would show", where="ledger", next_step=fix)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:") or parsed.query:
+            raise LedgerError("a SQLite ledger is a path without options", where="ledger", next_step=_URL_HELP)
+        return parsed
+    if parsed.drivername not in _IN_POSTGRESQL or not parsed.database:
+        what = "a ledger is a file of SQLite or a database of PostgreSQL, and the URL names neither"
+        raise LedgerError(what, where="ledger", next_step=_URL_HELP)
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _file_engine(file: Path) -> Engine:
     # mode=rw: SQLite would otherwise make an absent file itself, readable by others. No pool: a connection
     # to a SQLite file must not be carried over a fork, and opening one costs little.
     existing = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
@@ -177,6 +216,19 @@ def _version(connection: Connection) -> str | None:
     writes = connection.get_execution_options()[_WRITES]
     version: str | None = connection.scalar(query.with_for_update() if writes else query)
     return version
+
+
+def _require_plain_texts(connection: Connection, name: str) -> None:
+    """A database keeps the encoding and the sorting that it was made with; another order of texts breaks with each update of
+    the system's languages, and is not the one in which the ledger promises its lists.
+    """
+    asked = text("SELECT current_setting('server_encoding') = 'UTF8' AND 'B' < 'a' AND '-b' < 'a'")
+    if not connection.scalar(asked):
+        raise LedgerError(
+            "the database does not keep texts as UTF-8 in the order of their code points",
+            where=name,
+            next_step="Make it anew: createdb --template=template0 --encoding=UTF8 --locale=C NAME.",
+        )
 
 
 def _create_owner_only(file: Path) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "Package",
     "State",
+    "Submission",
     "Verdict",
     "canonical_json",
     "moment",
@@ -80,6 +81,22 @@ class Package:
     message: str | None = None
     delivery_id: int | None = None
     package_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One coming of a delivery, and the answer to it: what is refused comes again, and what was accepted may be corrected.
+
+    `reason` is the code of a refusal; `reporting_unit` is empty where the organization sends one file for all.
+    """
+
+    organization: str
+    dataset: str
+    period: str
+    reporting_unit: str
+    received_at: datetime
+    state: State
+    reason: str | None
 
 
 @dataclass(frozen=True)

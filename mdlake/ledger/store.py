@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, func, insert, select, update
 
 from mdlake.errors import LedgerError
+from mdlake.ledger.alerts import AlertOutbox
 from mdlake.ledger.audit import AuditLog, append_entry
 from mdlake.ledger.database import Database
 from mdlake.ledger.decisions import DecisionIndex
-from mdlake.ledger.records import Delivery, MonthClose, Package, Verdict, canonical_json, moment, moment_text
+from mdlake.ledger.records import Delivery, MonthClose, Package, Submission, Verdict, canonical_json, moment, moment_text
 from mdlake.ledger.tables import deliveries, month_closes, packages, pins, verdicts
 
 __all__ = ["Ledger"]
 
 _ACTOR = "mdlake"
-_CHANGING = ("sequence", "file_name", "state", "reason", "message")
+_CHANGING = ("sequence", "file_name", "declared_rows", "contract_version", "state", "reason", "message")
 """What may become different of a delivery whose file is known."""
 
 
@@ -36,10 +38,11 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: a SQLite file (`sqlite:////srv/mdlake/control/ledger.db`) or any SQLAlchemy URL."""
+        """`url`: a file in SQLite (`sqlite:////srv/mdlake/control/ledger.db`) or a database in PostgreSQL, without a password."""
         self._database = Database(url)
         self.audit = AuditLog(self._database)
         self.decisions = DecisionIndex(self._database)
+        self.alerts = AlertOutbox(self._database)
 
     def upgrade(self) -> None:
         """Make the ledger if it is absent, and bring it to the tables of this program; quick if it is so."""
@@ -67,6 +70,12 @@ class Ledger:
         )
         with self._database.reading() as connection:
             return tuple(map(_package, connection.execute(query)))
+
+    def refused_packages(self, since: datetime) -> tuple[Package, ...]:
+        """The packages that came since a moment and were refused, oldest first."""
+        query = select(packages).where(packages.c.state == "refused", packages.c.received_at >= moment_text(since))
+        with self._database.reading() as connection:
+            return tuple(map(_package, connection.execute(query.order_by(packages.c.package_id))))
 
     def delivery(self, delivery_id: int) -> Delivery | None:
         """The delivery of that id, or None."""
@@ -106,6 +115,30 @@ class Ledger:
         )
         with self._database.reading() as connection:
             return tuple(map(_delivery, connection.execute(query)))
+
+    def submissions(
+        self, until: datetime, organization: str | None = None, dataset: str | None = None, period: str | None = None
+    ) -> tuple[Submission, ...]:
+        """Every coming of a delivery (of the given organization, dataset and period) up to a moment, oldest first,
+        each with the answer that it got then.
+
+        A delivery of which no package is known, recorded before packages were, came once.
+        """
+        came = [packages.c[name] for name in ("received_at", "state", "reason")]
+        alone = [deliveries.c[name] for name in ("received_at", "state", "reason")]
+        # a package without a reason was accepted, whatever became of the delivery since
+        answers = [case((packages.c.package_id.is_not(None), one), else_=other) for one, other in zip(came, alone, strict=True)]
+        place = [deliveries.c[name] for name in ("organization", "dataset", "period", "reporting_unit")]
+        query = (
+            select(*place, *(answer.label(column.name) for answer, column in zip(answers, alone, strict=True)))
+            .join_from(deliveries, packages, packages.c.delivery_id == deliveries.c.delivery_id, isouter=True)
+            .where(*_matching(deliveries, organization=organization, dataset=dataset, period=period))
+            .where(answers[0] <= moment_text(until))
+            .order_by(answers[0], packages.c.package_id, deliveries.c.delivery_id)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Submission(**dict(row._mapping) | {"received_at": moment(row.received_at)}) for row in rows)
 
     # Month closes
 
@@ -164,25 +197,21 @@ class Ledger:
         self, layer: str | None = None, organization: str | None = None, dataset: str | None = None
     ) -> tuple[Verdict, ...]:
         """The latest confirmed verdict of each partition, by layer, organization, dataset and period."""
-        partition = [verdicts.c[name] for name in ("layer", "organization", "dataset", "period")]
-        # Ascending like the index ix_verdicts_latest, so that it answers without a sort: the latest has
-        # none following.
-        following = func.lead(verdicts.c.verdict_id).over(
-            partition_by=partition, order_by=[verdicts.c.confirmed_at, verdicts.c.verdict_id]
-        )
-        ranked = (
-            select(verdicts.c.verdict_id, following.label("following"))
-            .where(*_matching(verdicts, layer=layer, organization=organization, dataset=dataset))
-            .subquery()
-        )
-        query = (
-            select(verdicts)
-            .join(ranked, ranked.c.verdict_id == verdicts.c.verdict_id)
-            .where(ranked.c.following.is_(None))
-            .order_by(*partition)
-        )
         with self._database.reading() as connection:
-            return tuple(map(_verdict, connection.execute(query)))
+            found = _latest_of_partitions(_matching(verdicts, layer=layer, organization=organization, dataset=dataset))
+            return tuple(map(_verdict, connection.execute(found)))
+
+    def refused_verdicts(self, since: datetime) -> tuple[Verdict, ...]:
+        """Of the latest verdicts of all partitions those that refuse and were first given since a moment, in the same order."""
+        refusing = (verdicts.c.outcome == "refused", verdicts.c.decided_at >= moment_text(since))
+        with self._database.reading() as connection:
+            return tuple(map(_verdict, connection.execute(_latest_of_partitions([]).where(*refusing))))
+
+    def runs_that_refused(self, run_ids: Collection[str]) -> frozenset[str]:
+        """Those of some runs by which a verdict that refuses was given or last confirmed."""
+        query = select(verdicts.c.run_id).where(verdicts.c.outcome == "refused", verdicts.c.run_id.in_(run_ids))
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def verdict_history(self, layer: str, organization: str, dataset: str, period: str) -> tuple[Verdict, ...]:
         """All verdicts on one partition, the latest confirmed last."""
@@ -198,6 +227,17 @@ class Ledger:
         with self._database.reading() as connection:
             row = connection.execute(query).first()
         return None if row is None else _verdict(row)
+
+
+def _latest_of_partitions(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    partition = [verdicts.c[name] for name in ("layer", "organization", "dataset", "period")]
+    # Ascending like the index ix_verdicts_latest, so that it answers without a sort: the latest has none following.
+    following = func.lead(verdicts.c.verdict_id).over(
+        partition_by=partition, order_by=[verdicts.c.confirmed_at, verdicts.c.verdict_id]
+    )
+    ranked = select(verdicts.c.verdict_id, following.label("following")).where(*conditions).subquery()
+    latest = select(verdicts).join(ranked, ranked.c.verdict_id == verdicts.c.verdict_id)
+    return latest.where(ranked.c.following.is_(None)).order_by(*partition)
 
 
 def _matching(table: Table, **values: str | None) -> list[ColumnElement[bool]]:

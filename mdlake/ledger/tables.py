@@ -26,6 +26,9 @@ from sqlalchemy import (
 
 __all__ = [
     "HEAD",
+    "alert_events",
+    "alert_messages",
+    "alert_subscriptions",
     "audit_checkpoints",
     "audit_entries",
     "decision_subjects",
@@ -39,7 +42,7 @@ __all__ = [
     "verdicts",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration that these tables are at."""
 
 metadata = MetaData(
@@ -181,4 +184,40 @@ packages = Table(
     Column("delivery_id", Integer, ForeignKey("deliveries.delivery_id")),
     CheckConstraint("state IN ('accepted', 'refused')", name="state"),
     Index("ix_packages_sha256", "organization", "sha256"),
+)
+
+alert_subscriptions = Table(
+    "alert_subscriptions",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("since", String(32), nullable=False),
+    Column("looked_until", String(32), nullable=False),
+)
+
+alert_messages = Table(
+    "alert_messages",
+    metadata,
+    Column("message_id", String(32), primary_key=True),
+    Column("receiver", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", String(32), nullable=False),
+    Column("fault", Text),
+    Column("settled_at", String(32)),
+    CheckConstraint("state IN ('waiting', 'delivered', 'undeliverable')", name="state"),
+    Index("ix_alert_messages_next", "state", "next_at"),
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("event", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("message_id", String(32), ForeignKey("alert_messages.message_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("happened_at", String(32), nullable=False),
+    Column("facts", Text, nullable=False),
+    Index("ix_alert_events_message", "message_id"),
 )

@@ -7,6 +7,7 @@ was published from the same content, and what is being run. It lists the ledger 
 
 # no postponed annotations here: Dagster reads the annotations of `context` and of resources as objects
 
+import hashlib
 from collections.abc import Iterator
 
 import dagster as dg
@@ -14,8 +15,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mdlake.config import Configuration
 from mdlake.pipeline.boundary import told
-from mdlake.pipeline.naming import PARTITION_TAG, asset_key, job_name, partition_tag
-from mdlake.pipeline.under_way import backfilled, running_partitions
+from mdlake.pipeline.naming import ARRIVAL_TAG, PARTITION_TAG, asset_key, job_name, partition_tag
+from mdlake.pipeline.under_way import backfilled, next_attempt, running_partitions
 from mdlake.steps import House, handovers
 
 __all__ = ["handover_sensor"]
@@ -44,12 +45,16 @@ def handover_sensor(configuration: Configuration, jobs: list[UnresolvedAssetJobD
             tag = partition_tag(verdict.organization, verdict.dataset, verdict.period)
             if tag[PARTITION_TAG] in running or (asset_key("published", dataset), verdict.period) in awaited:
                 continue
-            yield dg.RunRequest(
-                # under other decisions it is asked for again: the run may have been refused for want of them
-                run_key=".".join((tag[PARTITION_TAG], verdict.content_id, verdict.rule_version, *handover.decisions)),
-                job_name=job_name("research", dataset),
-                partition_key=verdict.period,
-                tags=tag,
-            )
+            # under other decisions it is asked for again: the run may have been refused for want of them
+            content = ".".join((tag[PARTITION_TAG], verdict.content_id, verdict.rule_version, *handover.decisions))
+            tags = {**tag, ARRIVAL_TAG: hashlib.sha256(content.encode()).hexdigest()}
+            attempt = next_attempt(context.instance, tags)
+            if attempt is not None:
+                yield dg.RunRequest(
+                    run_key=f"{content}.{attempt}",
+                    job_name=job_name("research", dataset),
+                    partition_key=verdict.period,
+                    tags=tags,
+                )
 
     return due

@@ -11,12 +11,14 @@ from collections import Counter
 import dagster as dg
 
 from mdlake.pipeline.boundary import told
+from mdlake.pipeline.naming import ARRIVAL_TAG, INTAKE_JOB, PARTITION_TAG
+from mdlake.pipeline.under_way import next_attempt, running_partitions
 from mdlake.steps import House, receive_packages, waiting_mark
 
-__all__ = ["INTAKE_JOB", "intake_job", "intake_sensor"]
+__all__ = ["intake_job", "intake_sensor"]
 
-INTAKE_JOB = "secure__intake"
 _AGAIN_SECONDS = 600
+"""After this time what still waits is asked for once more, though an intake failed on it for a reason."""
 
 
 @dg.op(name="receive_packages", description="Takes in every package that is complete, and answers each with a receipt.")
@@ -37,7 +39,8 @@ def intake_job() -> dg.JobDefinition:
         name=INTAKE_JOB,
         description="Packages: who sent it, is it whole, is it what was agreed on; a receipt for each. · "
         "دریافت بسته‌ها و صدور رسید برای هر بسته.",
-        tags={"room": "secure"},
+        # one at a time, as for a partition, and before what waits in the queue: what comes may correct what is to be run
+        tags={"room": "secure", PARTITION_TAG: INTAKE_JOB, "dagster/priority": "1"},
     )
     def intake() -> None:
         _receive()
@@ -46,7 +49,7 @@ def intake_job() -> dg.JobDefinition:
 
 
 def intake_sensor() -> dg.SensorDefinition:
-    """Requests one intake for what waits; once more when more comes."""
+    """Requests one intake for what waits, and the next when that one ended and more waits."""
 
     @dg.sensor(
         name="receive_waiting_packages",
@@ -56,13 +59,20 @@ def intake_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Takes in packages that wait in the landing. · بسته‌های رسیده را دریافت می‌کند.",
     )
-    def waiting(house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
+    def waiting(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
+        # an intake changes what waits with every package: the next one is not asked for while it works
+        if INTAKE_JOB in running_partitions(context.instance):
+            return dg.SkipReason("an intake is under way")
         with told():
             mark = waiting_mark(house)
         if mark is None:
             return dg.SkipReason("no package waits")
         # Dagster starts a run key once, and a run may be killed before it changed anything: then it is asked for again
         turn = int(house.now().timestamp()) // _AGAIN_SECONDS
-        return dg.RunRequest(run_key=f"intake.{mark}.{turn}")
+        tags = {ARRIVAL_TAG: f"{mark}.{turn}"}
+        attempt = next_attempt(context.instance, tags)
+        if attempt is None:
+            return dg.SkipReason("an intake of these packages failed; it is tried again in some minutes")
+        return dg.RunRequest(run_key=f"intake.{mark}.{turn}.{attempt}", tags=tags)
 
     return waiting

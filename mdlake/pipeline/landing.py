@@ -12,13 +12,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mdlake.pipeline.assets import ROOM_LAYERS
 from mdlake.pipeline.boundary import told
 from mdlake.pipeline.naming import ARRIVAL_TAG, PARTITION_TAG, asset_key, job_name, partition_tag
-from mdlake.pipeline.under_way import backfilled, killed_runs, running_partitions
+from mdlake.pipeline.under_way import backfilled, next_attempt, running_partitions
 from mdlake.steps import Arrival, House, arrivals
 
 __all__ = ["landing_sensor"]
-
-_LAUNCHES = 3
-"""How often the same deliveries are run, where the machine killed each run: a fourth time is for a person to ask."""
 
 
 def landing_sensor(jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
@@ -44,9 +41,9 @@ def landing_sensor(jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinit
             if not arrival.settled:
                 waiting.append(f"{arrival.dataset.key} {arrival.period} ({arrival.parts} of {arrival.parts_due} parts)")
                 continue
-            killed = killed_runs(context.instance, tags)
-            if killed is not None and killed < _LAUNCHES:
-                requests.append(_request(arrival, tags, killed))
+            attempt = next_attempt(context.instance, tags)
+            if attempt is not None:
+                requests.append(_request(arrival, tags, attempt))
         if requests:
             return dg.SensorResult(run_requests=requests)
         return dg.SkipReason(f"nothing to run; still arriving: {', '.join(waiting) or 'nothing'}")
@@ -59,10 +56,10 @@ def _tags(arrival: Arrival) -> dict[str, str]:
     return {**partition, ARRIVAL_TAG: arrival.fingerprint}
 
 
-def _request(arrival: Arrival, tags: dict[str, str], killed: int) -> dg.RunRequest:
+def _request(arrival: Arrival, tags: dict[str, str], attempt: int) -> dg.RunRequest:
     return dg.RunRequest(
         # Dagster starts a run key once: what was killed before it could judge is asked for under another
-        run_key=f"{tags[PARTITION_TAG]}.{arrival.fingerprint}.{killed}",
+        run_key=f"{tags[PARTITION_TAG]}.{arrival.fingerprint}.{attempt}",
         job_name=job_name("secure", arrival.dataset),
         partition_key=arrival.period.key,
         tags=tags,

@@ -23,13 +23,12 @@ from mdlake.config import Dataset, Home
 from mdlake.errors import PartitionBusy
 from mdlake.pipeline.assets import ROOM_LAYERS
 from mdlake.pipeline.build import build_definitions
-from mdlake.pipeline.naming import PARTITION_TAG, job_name, partition_tag
+from mdlake.pipeline.naming import HOST_TAG, PARTITION_TAG, job_name, partition_tag
 from mdlake.standard import Period
 from mdlake.steps import Room, open_house
 
 __all__ = ["LocalRuns"]
 
-_HOST_TAG = "mdlake/local_run_on"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -79,7 +78,7 @@ class LocalRuns:
     def _end_killed_runs(self, tags: dict[str, str]) -> None:
         """Report the runs of this machine's command as failed; called while the lock shows that none of them lives."""
         statuses = [dg.DagsterRunStatus.NOT_STARTED, *_UNFINISHED]
-        killed = dg.RunsFilter(tags={**tags, _HOST_TAG: socket.gethostname()}, statuses=statuses)
+        killed = dg.RunsFilter(tags={**tags, HOST_TAG: socket.gethostname()}, statuses=statuses)
         for run in self._instance.get_runs(killed):
             self._instance.report_run_failed(run, "The process of this run was killed; the run after it takes its place.")
 
@@ -88,7 +87,7 @@ class LocalRuns:
         result = job.execute_in_process(
             instance=self._instance,
             partition_key=period.key,
-            tags={**tags, _HOST_TAG: socket.gethostname()},
+            tags={**tags, HOST_TAG: socket.gethostname()},
             raise_on_error=False,
             run_config={"loggers": {"silent": {}}},
         )

@@ -13,8 +13,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mdlake.config import Configuration
 from mdlake.pipeline.boundary import told
-from mdlake.pipeline.naming import MONTH_CLOSE, PARTITION_TAG, asset_key, month_close_tag, partition_tag
-from mdlake.pipeline.under_way import backfilled, running_partitions
+from mdlake.pipeline.naming import ARRIVAL_TAG, MONTH_CLOSE, PARTITION_TAG, asset_key, month_close_tag, partition_tag
+from mdlake.pipeline.under_way import backfilled, next_attempt, running_partitions
 from mdlake.standard import Period
 from mdlake.steps import House, MonthStanding, Run, close_month, months_to_close
 
@@ -106,7 +106,11 @@ def month_close_sensor(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition
                 continue
             number = 1 + sum(1 for close in closes if close.month == month)
             identity = standing.close(Run(""), house.now()).identity
-            yield dg.RunRequest(run_key=f"{tag[PARTITION_TAG]}.{number}.{identity}", partition_key=month, tags=tag)
+            tags = {**tag, ARRIVAL_TAG: f"{number}.{identity}"}
+            attempt = next_attempt(context.instance, tags)
+            if attempt is not None:
+                key = f"{tag[PARTITION_TAG]}.{number}.{identity}.{attempt}"
+                yield dg.RunRequest(run_key=key, partition_key=month, tags=tags)
 
     return due
 

@@ -8,6 +8,8 @@ from mdlake.config import Configuration, Dataset
 
 __all__ = [
     "ARRIVAL_TAG",
+    "HOST_TAG",
+    "INTAKE_JOB",
     "MONTH_CLOSE",
     "PARTITION_TAG",
     "asset_key",
@@ -20,8 +22,10 @@ __all__ = [
 PARTITION_TAG = "mdlake/partition"
 """Run tag by which the run queue keeps to one run at a time per partition of a dataset."""
 ARRIVAL_TAG = "mdlake/arrival"
-"""Run tag by which the runs that were asked for the same deliveries are found."""
-
+"""Run tag by which the runs that were asked for the same deliveries, contents or packages are found."""
+HOST_TAG = "mdlake/local_run_on"
+"""Run tag of what the command runs itself: the machine on which it does."""
+INTAKE_JOB = "secure__intake"
 
 MONTH_CLOSE = "month_close"
 """Name of the asset and of the job that close a month; it is of no dataset, and so of no layer."""

@@ -9,7 +9,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from mdlake.pipeline.naming import PARTITION_TAG
 
-__all__ = ["backfilled", "killed_runs", "running_partitions"]
+__all__ = ["backfilled", "next_attempt", "running_partitions"]
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -17,6 +17,8 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+_ATTEMPTS = 3
+"""How often the same is run, where the machine killed each run: a fourth time is for a person to ask."""
 
 
 def running_partitions(instance: dg.DagsterInstance) -> frozenset[str]:
@@ -33,10 +35,13 @@ def backfilled(instance: dg.DagsterInstance) -> set[tuple[dg.AssetKey, str | Non
     return {(part.asset_key, part.partition_key) for target in targets for part in target.iterate_asset_partitions()}
 
 
-def killed_runs(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> int | None:
-    """How many runs with these tags were killed; None where one of them goes on, or ended by itself or by a person."""
+def next_attempt(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> int | None:
+    """How many runs with these tags were killed, if what they were asked for is to be run (again).
+
+    None where one of them goes on, ended by itself or by a person, or where enough were killed.
+    """
     runs = instance.get_runs(dg.RunsFilter(tags=dict(tags)))
-    if any(run.status != dg.DagsterRunStatus.FAILURE for run in runs):
+    if len(runs) >= _ATTEMPTS or any(run.status != dg.DagsterRunStatus.FAILURE for run in runs):
         return None
     # a run that failed for a reason has a step that failed: it would fail again
     return None if any(instance.get_run_stats(run.run_id).steps_failed for run in runs) else len(runs)

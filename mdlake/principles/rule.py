@@ -36,6 +36,8 @@ class Subject:
         declared_rows: what the sender says it sent; None where it did not say, and on other layers than raw.
         by_alias: delivered columns that came under another header.
         delivered_units: codes of the reporting units whose parts it unites; none where one file is all, and on other layers.
+        days_late: of a raw partition that was owed by a day, how many days late each of its senders was, by reporting unit (the
+            empty code where one file is all); 0 for who was in time.
         unit_rows: of a standardized partition that unites the parts of reporting units, the first and the last row number of
             each unit's part; empty for parts without rows, where one file is all, and on other layers.
         previous: the same layer's partition of the period before; None where there is none.
@@ -57,6 +59,7 @@ class Subject:
     declared_rows: int | None = None
     by_alias: int = 0
     delivered_units: frozenset[str] = frozenset()
+    days_late: Mapping[str, int] = field(default_factory=dict)
     unit_rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     previous: pl.LazyFrame | None = None
     previous_count: int = 0
@@ -72,11 +75,19 @@ class Question:
         known: parts whose counts are known already.
         counts: parts as (checked, failed) expressions over the subject's rows, each one number.
         frames: parts as frames of one row with the columns `checked` and `failed`.
+        rows: of parts that are about rows, which rows a person has to look at: a boolean expression over the subject's rows.
     """
 
     known: Mapping[str, Counts] = field(default_factory=dict)
     counts: Mapping[str, tuple[pl.Expr, pl.Expr]] = field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
+    rows: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+    @classmethod
+    def of_rows(cls, parts: Mapping[str, tuple[pl.Expr, pl.Expr]]) -> Question:
+        """A question whose parts are how many rows are checked, one number, and which of them fail, a boolean for each row."""
+        counts = {part: (checked, fails.sum()) for part, (checked, fails) in parts.items()}
+        return cls(counts=counts, rows={part: fails for part, (_, fails) in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class Rule:
         title: what it asks, in both languages.
         next_step: what to do when it fails.
         ask: from a subject to the question; an empty question means that there is nothing to compare with.
+        fix: what a producer does about it in its own system; None where its file alone cannot answer the question.
     """
 
     name: str
@@ -95,6 +107,7 @@ class Rule:
     title: Label
     next_step: Label
     ask: Callable[[Subject], Question]
+    fix: Label | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ def _shared_variables(subject: Subject) -> Question:
 def _linkable_rows(subject: Subject) -> Question:
     """Rows without a usable identifier, by identifier that a row must have."""
     required = [column for column in subject.contract.linked if column.required]
-    return Question(known={c.name: (subject.row_count, subject.row_count - subject.filled[c.name]) for c in required})
+    return Question(
+        known={c.name: (subject.row_count, subject.row_count - subject.filled[c.name]) for c in required},
+        rows={c.name: pl.col(c.name).is_null() for c in required},
+    )
 
 
 def _foreign_keys(subject: Subject) -> Question:
@@ -47,14 +50,17 @@ def _one_code_one_unit(subject: Subject) -> Question:
 
     Units and combinations are told apart by 64-bit hashes, in half of the time of the values themselves.
     """
-    frames = {}
+    frames, rows = {}, {}
     for agreement in subject.contract.agreements:
         attributes = [pl.col(name) for name in agreement.columns]
         stated = subject.rows.filter(pl.col(agreement.unit).is_not_null(), *(attribute.is_not_null() for attribute in attributes))
         combinations = stated.select(unit=pl.col(agreement.unit).hash(), combination=pl.struct(attributes).hash()).unique()
-        units = combinations.group_by("unit").len()
-        frames["+".join(agreement.columns)] = units.select(pl.len().alias("checked"), (pl.col("len") > 1).sum().alias("failed"))
-    return Question(frames=frames)
+        units, part = combinations.group_by("unit").len(), "+".join(agreement.columns)
+        frames[part] = units.select(pl.len().alias("checked"), (pl.col("len") > 1).sum().alias("failed"))
+        is_stated = pl.all_horizontal(pl.col(agreement.unit).is_not_null(), *(name.is_not_null() for name in attributes))
+        combination = pl.when(is_stated).then(pl.struct(attributes).hash())
+        rows[part] = is_stated & (combination.drop_nulls().n_unique().over(agreement.unit) > 1)
+    return Question(frames=frames, rows=rows)
 
 
 def _key_epoch_uniform(subject: Subject) -> Question:
@@ -103,6 +109,10 @@ RULES = (
             en="Ask the producer to complete the identifiers of the rows that have none.",
         ),
         _linkable_rows,
+        Label(
+            fa="شناسهٔ این سطرها را تکمیل کنید.",
+            en="Complete the identifier of these rows.",
+        ),
     ),
     Rule(
         "foreign_keys",
@@ -125,6 +135,10 @@ RULES = (
             en="Ask the producer to correct the codes that stand for several persons or places.",
         ),
         _one_code_one_unit,
+        Label(
+            fa="این کدها برای چند نفر یا چند جا به کار رفته است؛ آنها را اصلاح کنید.",
+            en="Correct these codes: each stands for several persons or places.",
+        ),
     ),
     Rule(
         "key_epoch_uniform",

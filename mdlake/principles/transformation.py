@@ -62,8 +62,8 @@ def _codes_valid(subject: Subject) -> Question:
 
 def _unit_unique(subject: Subject) -> Question:
     """Rows beyond the first of each statistical unit; units are told apart by a 64-bit hash, a third of the time of texts."""
-    unit = pl.struct(subject.contract.unit_key).hash()
-    return Question(counts={"+".join(subject.contract.unit_key): (pl.len(), pl.len() - unit.n_unique())})
+    unit, part = pl.struct(subject.contract.unit_key).hash(), "+".join(subject.contract.unit_key)
+    return Question(counts={part: (pl.len(), pl.len() - unit.n_unique())}, rows={part: ~unit.is_first_distinct()})
 
 
 def _reference_period(subject: Subject) -> Question:
@@ -72,7 +72,7 @@ def _reference_period(subject: Subject) -> Question:
         return Question()
     months = [month.key for month in subject.period.months()]
     value = pl.col(column.name)
-    return Question(counts={column.name: (value.count(), (~value.is_in(months)).sum())})
+    return Question.of_rows({column.name: (value.count(), ~value.is_in(months))})
 
 
 def _rows_of_their_unit(subject: Subject) -> Question:
@@ -80,11 +80,11 @@ def _rows_of_their_unit(subject: Subject) -> Question:
     name = subject.contract.reporting_unit_column
     if name is None:
         return Question()
-    counts = {}
+    parts = {}
     for unit, (first, last) in subject.unit_rows.items():
         is_of_part = pl.col(ROW).is_between(first, last)
-        counts[f"unit {unit}"] = (pl.len(), (is_of_part & (pl.col(name) != unit)).sum())
-    return Question(counts=counts)
+        parts[f"unit {unit}"] = (pl.len(), is_of_part & (pl.col(name) != unit))
+    return Question.of_rows(parts)
 
 
 def _writing_edits(subject: Subject) -> Question:
@@ -122,6 +122,10 @@ RULES = (
             en="Ask the producer to correct the separators and quotation marks of these lines; raw keeps them in `_malformed`.",
         ),
         _well_formed_rows,
+        Label(
+            fa="جداکننده و علامت نقل قول را در این سطرها درست کنید.",
+            en="Correct the separators and quotation marks of these lines.",
+        ),
     ),
     Rule(
         "headers_as_contracted",
@@ -133,6 +137,10 @@ RULES = (
             en="Ask the producer to use the contract's headers; aliases are accepted but drift.",
         ),
         _headers_as_contracted,
+        Label(
+            fa="سرستون‌ها را چنان که قرارداد می‌نویسد بنویسید.",
+            en="Write the headers as the contract has them.",
+        ),
     ),
     Rule(
         "rows_accounted",
@@ -155,6 +163,10 @@ RULES = (
             en="Ask the producer to correct the identifiers of the rows in quarantine in its own system, and to send again.",
         ),
         _identifiers_valid,
+        Label(
+            fa="شناسه‌ها را در سامانهٔ خود اصلاح کنید.",
+            en="Correct these identifiers in your own system.",
+        ),
     ),
     Rule(
         "values_readable",
@@ -166,6 +178,10 @@ RULES = (
             en="Ask the producer to write the column as its instruction says, and to send again.",
         ),
         _values_readable,
+        Label(
+            fa="ستون را چنان که دستورالعمل آن می‌گوید بنویسید.",
+            en="Write the column as its instruction says.",
+        ),
     ),
     Rule(
         "codes_valid",
@@ -177,6 +193,10 @@ RULES = (
             en="Ask the producer to use the classification in force, or have the new word added to the contract's `values`.",
         ),
         _codes_valid,
+        Label(
+            fa="کدهای طبقه‌بندی معتبر همین دوره را به کار برید.",
+            en="Use the codes of the classification in force in the period.",
+        ),
     ),
     Rule(
         "unit_unique",
@@ -188,6 +208,10 @@ RULES = (
             en="Ask the producer which of the differing rows of one unit is right, and to send again.",
         ),
         _unit_unique,
+        Label(
+            fa="از سطرهای ناهمخوان یک واحد، سطر درست را نگه دارید.",
+            en="Of the differing rows of one unit, keep the right one.",
+        ),
     ),
     Rule(
         "reference_period",
@@ -199,6 +223,10 @@ RULES = (
             en="Ask the producer for the file of this period; rows of other periods belong to their own delivery.",
         ),
         _reference_period,
+        Label(
+            fa="سطرهای دوره‌های دیگر را کنار بگذارید؛ هر دوره بستهٔ خود را دارد.",
+            en="Leave out the rows of other periods; each has a delivery of its own.",
+        ),
     ),
     Rule(
         "rows_of_their_unit",
@@ -210,6 +238,10 @@ RULES = (
             en="Ask the reporting unit to leave out the rows of other units, or to correct its own code.",
         ),
         _rows_of_their_unit,
+        Label(
+            fa="سطرهای واحدهای دیگر را کنار بگذارید یا کد واحد را اصلاح کنید.",
+            en="Leave out the rows of other units, or correct the code of the unit.",
+        ),
     ),
     Rule(
         "writing_edits",
@@ -221,6 +253,10 @@ RULES = (
             en="Send the producer the standardization instruction of the column: its system writes another form.",
         ),
         _writing_edits,
+        Label(
+            fa="لازم نیست؛ بهتر است سامانه مقدار را چنان که دستورالعمل می‌گوید بنویسد.",
+            en="Nothing has to be done; better your system writes as the instruction says.",
+        ),
     ),
     Rule(
         "rows_carried",

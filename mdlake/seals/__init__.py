@@ -8,9 +8,11 @@ with a flag.
 from __future__ import annotations
 
 from mdlake.seals.age import Identity, Recipient, decrypt, encrypt, generate_identity, load_identity, read_recipients
+from mdlake.seals.key_files import read_owner_only
 from mdlake.seals.signers import AllowedSigner, AllowedSigners, RevokedKeys, fingerprint
 from mdlake.seals.ssh import (
     SigningKey,
+    check_signature,
     generate_signing_key,
     hash_name_of,
     load_signing_key,
@@ -26,6 +28,7 @@ __all__ = [
     "Recipient",
     "RevokedKeys",
     "SigningKey",
+    "check_signature",
     "decrypt",
     "encrypt",
     "fingerprint",
@@ -34,6 +37,7 @@ __all__ = [
     "hash_name_of",
     "load_identity",
     "load_signing_key",
+    "read_owner_only",
     "read_recipients",
     "sign",
     "signer_of",

@@ -32,11 +32,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mdlake.errors import KeyRefused, SealError
 from mdlake.seals.key_files import read_owner_only, write_key_pair
-from mdlake.seals.signers import AllowedSigner, AllowedSigners
+from mdlake.seals.signers import AllowedSigner, AllowedSigners, fingerprint
 
 __all__ = [
     "Message",
     "SigningKey",
+    "check_signature",
     "generate_signing_key",
     "hash_name_of",
     "load_signing_key",
@@ -64,6 +65,11 @@ class SigningKey:
     def public_line(self) -> str:
         """``ssh-ed25519 AAAA…``: what an ``allowed_signers`` line ends with."""
         return self.private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """``SHA256:…`` of the public half, as `ssh-keygen -l` shows it."""
+        return fingerprint(base64.b64decode(self.public_line.split()[1]))
 
 
 def generate_signing_key(path: Path, comment: str) -> SigningKey:
@@ -160,6 +166,19 @@ def verify(
     return _verified_signer(message, signature, candidates, namespace, at, where=principal)
 
 
+def check_signature(message: Message, signature: str, namespace: str) -> None:
+    """Whether a signature is one of `message` in `namespace`, whoever made it: ``ssh-keygen -Y check-novalidate``.
+
+    Raises SealError if it is not.
+    """
+    parsed = _parse(signature)
+    _require_namespace(parsed, namespace, "signature")
+    try:
+        _require_value(parsed, message, "signature")
+    except (ValueError, UnsupportedAlgorithm):  # no allowed list has looked at this key
+        raise _malformed() from None
+
+
 def signer_of(message: Message, signature: str, allowed: AllowedSigners, namespace: str, at: datetime) -> str:
     """The principals of the line whose key signed `message`, where any allowed signer may have signed it.
 
@@ -180,12 +199,7 @@ def _verified_signer(
     if at.tzinfo is None:
         raise ValueError("the time of verification needs a time zone")
     parsed = _parse(signature)
-    if parsed.namespace != namespace.encode():
-        raise SealError(
-            f"the signature was not made for {namespace!r}",
-            where=where,
-            next_step=f"Sign again with -n {namespace}.",
-        )
+    _require_namespace(parsed, namespace, where)
     with_its_key = [signer for signer in candidates if signer.public_key == parsed.public_key]
     if not with_its_key:
         raise SealError(
@@ -196,15 +210,28 @@ def _verified_signer(
     refusals = [signer.refusal(namespace, at) for signer in with_its_key]
     if None not in refusals:
         raise SealError(str(refusals[0]), where=where, next_step="Sign with a key that is allowed for this.")
+    _require_value(parsed, message, where)
+    return with_its_key[refusals.index(None)]
+
+
+def _require_namespace(signature: _Signature, namespace: str, where: str) -> None:
+    if signature.namespace != namespace.encode():
+        raise SealError(
+            f"the signature was not made for {namespace!r}",
+            where=where,
+            next_step=f"Sign again with -n {namespace}.",
+        )
+
+
+def _require_value(signature: _Signature, message: Message, where: str) -> None:
     try:
-        _verify_value(parsed, _signed_data(message, parsed.namespace, parsed.hash_name))
+        _verify_value(signature, _signed_data(message, signature.namespace, signature.hash_name))
     except InvalidSignature:
         raise SealError(
             "the signature does not hold: the file or the signature was changed after signing",
             where=where,
             next_step="Fetch both again from the signer, or have it signed again.",
         ) from None
-    return with_its_key[refusals.index(None)]
 
 
 def _verify_value(signature: _Signature, data: bytes) -> None:

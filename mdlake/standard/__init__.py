@@ -18,6 +18,7 @@ from mdlake.standard.calendar import (
     PeriodKind,
     day_in_iran,
     day_of_solar_hijri,
+    end_of_day_in_iran,
     gregorian_from_solar_hijri,
     is_leap,
     midnight_in_iran,
@@ -40,6 +41,7 @@ from mdlake.standard.identifiers import (
     IdentifierType,
     identifier_type,
 )
+from mdlake.standard.spelling import MAX_PLACE, Spelling, spelling_of
 from mdlake.standard.text import (
     clean_code,
     fold_digits,
@@ -48,6 +50,7 @@ from mdlake.standard.text import (
     normalize_text,
     normalize_text_value,
 )
+from mdlake.standard.working_days import WorkingDays
 
 __all__ = [
     "FAULTS",
@@ -56,6 +59,7 @@ __all__ = [
     "HANDS",
     "IDENTIFIER_TYPES",
     "LAST_YEAR",
+    "MAX_PLACE",
     "Classification",
     "Code",
     "Hand",
@@ -64,9 +68,12 @@ __all__ = [
     "Language",
     "Period",
     "PeriodKind",
+    "Spelling",
+    "WorkingDays",
     "clean_code",
     "day_in_iran",
     "day_of_solar_hijri",
+    "end_of_day_in_iran",
     "fold_digits",
     "gregorian_from_solar_hijri",
     "identifier_type",
@@ -85,5 +92,6 @@ __all__ = [
     "solar_hijri_day",
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
+    "spelling_of",
     "year_start",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "PeriodKind",
     "day_in_iran",
     "day_of_solar_hijri",
+    "end_of_day_in_iran",
     "gregorian_from_solar_hijri",
     "is_leap",
     "midnight_in_iran",
@@ -125,6 +126,11 @@ def day_in_iran(at: datetime) -> date:
 def midnight_in_iran(day: date) -> datetime:
     """The moment, with a time zone, at which a Gregorian date begins in Iran."""
     return datetime(day.year, day.month, day.day, tzinfo=_IRAN)
+
+
+def end_of_day_in_iran(day: date) -> datetime:
+    """The last moment, with a time zone, of a Gregorian date in Iran."""
+    return midnight_in_iran(day + timedelta(days=1)) - timedelta(microseconds=1)
 
 
 def _day_number(year: int) -> int:

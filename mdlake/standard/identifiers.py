@@ -20,6 +20,7 @@ from typing import Final, Literal
 import polars as pl
 
 from mdlake.errors import UnknownName
+from mdlake.standard.spelling import Spelling, spelling_of
 from mdlake.standard.text import clean_code
 
 __all__ = [
@@ -64,6 +65,10 @@ def _always(text: pl.Series) -> pl.Series:
     return text.is_not_null()
 
 
+def _complete_as_it_is(digits: pl.Series) -> pl.Series:
+    return digits
+
+
 def _never(text: pl.Expr) -> pl.Expr:
     return text.is_null() & text.is_not_null()
 
@@ -79,9 +84,11 @@ class IdentifierType:
         description: for people.
         form: regular expression of the canonical text.
         lengths: how many digits it may have.
+        made: regular expression of the digits, without check digits, of those that `numbered` makes.
         prefix: what stands before the digits of the canonical text.
         respell: canonical text from clean text that is not in form yet.
         check: whether the canonical texts of a column agree with their check digits.
+        complete: canonical texts from the digits that `made` allows.
         flag_reason: key of `FLAGS`, given where `unusual` holds.
         unusual: whether a canonical text deserves a look.
     """
@@ -92,9 +99,11 @@ class IdentifierType:
     description: str
     form: str
     lengths: tuple[int, ...]
+    made: str
     prefix: str = ""
     respell: Callable[[pl.Expr], pl.Expr] = _as_it_is
     check: Callable[[pl.Series], pl.Series] = _always
+    complete: Callable[[pl.Series], pl.Series] = _complete_as_it_is
     flag_reason: str | None = None
     unusual: Callable[[pl.Expr], pl.Expr] = _never
 
@@ -106,6 +115,18 @@ class IdentifierType:
         """
         return _read(self, column.cast(pl.String))
 
+    @property
+    def count(self) -> int:
+        """How many identifiers `numbered` can make."""
+        return _spelling(self.made).count
+
+    def numbered(self, numbers: pl.Series) -> pl.Series:
+        """String: an invented identifier for each number (UInt64, from 0, below `count`), two different ones for two numbers.
+
+        Each is canonical, right by its check digits, and has no flag. That it belongs to nobody cannot be known.
+        """
+        return self.complete(_spelling(self.made).written(numbers))
+
     def flag(self, canonical: pl.Expr) -> pl.Expr:
         """String: a key of `FLAGS`, from a canonical column; null where there is nothing to say."""
         return pl.when(self.unusual(canonical)).then(pl.lit(self.flag_reason, pl.String))
@@ -116,6 +137,11 @@ def identifier_type(name: str) -> IdentifierType:
     if name not in IDENTIFIER_TYPES:
         raise UnknownName("identifier type", name, IDENTIFIER_TYPES)
     return IDENTIFIER_TYPES[name]
+
+
+@lru_cache
+def _spelling(made: str) -> Spelling:
+    return spelling_of(made)
 
 
 def _read(identifier: IdentifierType, column: pl.Series) -> pl.DataFrame:
@@ -199,32 +225,72 @@ def _weighted_fives(weights: tuple[int, int, int, int, int]) -> pl.Series:
 
 def _national_code_agrees(text: pl.Series) -> pl.Series:
     number = _number(text)
-    upper, lower = number // 100_000, number % 100_000
-    remainder = (_weighted_fives((10, 9, 8, 7, 6)).gather(upper) + _weighted_fives((5, 4, 3, 2, 0)).gather(lower)) % 11
-    check = (lower % 10).cast(pl.UInt16)
+    remainder = _national_code_remainder(number)
+    check = (number % 10).cast(pl.UInt16)
     return ((remainder < 2) & (check == remainder)) | ((remainder >= 2) & (check + remainder == 11))
+
+
+def _national_code_completed(digits: pl.Series) -> pl.Series:
+    remainder = _national_code_remainder(_number(digits) * 10)
+    return _followed_by(digits, pl.Series([0, 1, *range(9, 0, -1)], dtype=pl.UInt16).gather(remainder))
+
+
+def _national_code_remainder(number: pl.Series) -> pl.Series:
+    """The weighted sum of the first nine of ten digits, modulo 11."""
+    upper, lower = number // 100_000, number % 100_000
+    return (_weighted_fives((10, 9, 8, 7, 6)).gather(upper) + _weighted_fives((5, 4, 3, 2, 0)).gather(lower)) % 11
+
+
+def _followed_by(digits: pl.Series, check: pl.Series) -> pl.Series:
+    return digits + check.cast(pl.String)
 
 
 def _legal_id_agrees(text: pl.Series) -> pl.Series:
     *digits, check = _digits(text, 11)
+    return _legal_id_check(digits) == check
+
+
+def _legal_id_completed(digits: pl.Series) -> pl.Series:
+    return _followed_by(digits, _legal_id_check(_digits(digits, 10)))
+
+
+def _legal_id_check(digits: Sequence[pl.Series]) -> pl.Series:
     weights = (29, 27, 23, 19, 17) * 2
-    return (_weighted(digits, weights) + (digits[9] + 2) * sum(weights)) % 11 % 10 == check
+    return (_weighted(digits, weights) + (digits[9] + 2) * sum(weights)) % 11 % 10
 
 
 def _bank_card_agrees(text: pl.Series) -> pl.Series:
     """Luhn (ISO/IEC 7812-1, annex B)."""
-    digits = _digits(text, 16)
+    *digits, check = _digits(text, 16)
+    return (_luhn_sum(digits) + check) % 10 == 0
+
+
+def _bank_card_completed(digits: pl.Series) -> pl.Series:
+    return _followed_by(digits, _luhn_sum(_digits(digits, 15)) * 9 % 10)
+
+
+def _luhn_sum(digits: Sequence[pl.Series]) -> pl.Series:
+    """The sum of 15 digits of which every other one counts twice."""
     # Twice a digit above 4 has two digits, whose sum is 9 less: modulo 10, that is 1 more.
     carries = [(digit > 4).cast(pl.UInt64) for digit in digits[0::2]]
-    return _weighted(digits + carries, (2, 1) * 8 + (1,) * 8) % 10 == 0
+    return _weighted([*digits, *carries], (2, 1) * 7 + (2,) + (1,) * 8)
 
 
 def _sheba_agrees(text: pl.Series) -> pl.Series:
     """ISO 13616: account, I and R as 18 and 27, and check digits, read as one number, leave 1 modulo 97."""
-    check, upper, lower = (
-        text.str.slice(start, length).cast(pl.UInt64, strict=False) for start, length in ((2, 2), (4, 11), (15, 11))
-    )
-    return (upper % 97 * (10**17 % 97) + lower % 97 * (10**6 % 97) + 182_700 + check) % 97 == 1
+    check = text.str.slice(2, 2).cast(pl.UInt64, strict=False)
+    return (_sheba_remainder(text.str.slice(4)) + check) % 97 == 1
+
+
+def _sheba_completed(digits: pl.Series) -> pl.Series:
+    check = 98 - _sheba_remainder(digits)
+    return "IR" + check.cast(pl.String).str.zfill(2) + digits
+
+
+def _sheba_remainder(account: pl.Series) -> pl.Series:
+    """What the number without its check digits leaves modulo 97: 22 digits, I and R, and two zeros."""
+    upper, lower = (account.str.slice(start, 11).cast(pl.UInt64, strict=False) for start in (0, 11))
+    return (upper % 97 * (10**17 % 97) + lower % 97 * (10**6 % 97) + 182_700) % 97
 
 
 def _pad_to_ten(text: pl.Expr) -> pl.Expr:
@@ -263,8 +329,10 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "National code of an Iranian: ten digits, the last a check digit; 8 or 9 digits are padded",
                 _TEN,
                 (10,),
+                made="0[1-9][0-9]{7}",
                 respell=_pad_to_ten,
                 check=_national_code_agrees,
+                complete=_national_code_completed,
                 flag_reason="repeated_digits",
                 unusual=_is_one_digit_repeated,
             ),
@@ -275,6 +343,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Unique code of a foreign national: ten to twelve digits",
                 "^[0-9]{10,12}$",
                 (10, 11, 12),
+                made="[1-9][0-9]{11}",
             ),
             IdentifierType(
                 "insurance_number",
@@ -283,6 +352,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Social insurance number: eight or ten digits",
                 "^(?:[0-9]{8}|[0-9]{10})$",
                 (8, 10),
+                made="[0-9]{9}[1-9]",
             ),
             IdentifierType(
                 "legal_id",
@@ -291,7 +361,9 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "National id of a legal entity: eleven digits, the last a check digit",
                 "^[0-9]{11}$",
                 (11,),
+                made="1[0-9]{9}",
                 check=_legal_id_agrees,
+                complete=_legal_id_completed,
             ),
             IdentifierType(
                 "workplace_code",
@@ -300,6 +372,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Workplace code: branch 3, activity 3, file 4 digits; 8 or 9 digits are padded",
                 _TEN,
                 (10,),
+                made="[0-9]{9}[1-9]",
                 respell=_pad_to_ten,
             ),
             IdentifierType(
@@ -309,6 +382,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Household id: ten to twelve digits",
                 "^[0-9]{10,12}$",
                 (10, 11, 12),
+                made="[1-9][0-9]{9}",
             ),
             IdentifierType(
                 "postal_code",
@@ -317,6 +391,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Postal code: ten digits; a digit where the postal system gives none is flagged",
                 _TEN,
                 (10,),
+                made="1[3-9][13-9]{2}[1346-9][013-9]{5}",
                 flag_reason="unusual_form",
                 unusual=_is_unusual_postal_code,
             ),
@@ -327,6 +402,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Mobile number: 09 and nine digits, from +98, 0098, 98, 0 or nothing in front",
                 "^09[0-9]{9}$",
                 (11,),
+                made="09[0-9]{9}",
                 respell=_as_domestic,
             ),
             IdentifierType(
@@ -336,9 +412,11 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Sheba (IBAN) of a bank account: IR and 24 digits, the first two check digits",
                 "^IR[0-9]{24}$",
                 (24,),
+                made="[0-9]{22}",
                 prefix="IR",
                 respell=_upper_case,
                 check=_sheba_agrees,
+                complete=_sheba_completed,
             ),
             IdentifierType(
                 "bank_card",
@@ -347,7 +425,9 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Bank card number: 16 digits, the last a check digit",
                 "^[0-9]{16}$",
                 (16,),
+                made="6[0-9]{14}",
                 check=_bank_card_agrees,
+                complete=_bank_card_completed,
             ),
             IdentifierType(
                 "case_number",
@@ -356,6 +436,7 @@ IDENTIFIER_TYPES: Final[Mapping[str, IdentifierType]] = MappingProxyType(
                 "Number of a case at a board: province 2, year 4, running number 6 digits; hyphens between them go",
                 "^[0-9]{12}$",
                 (12,),
+                made="[1-9][0-9]{11}",
             ),
         )
     }

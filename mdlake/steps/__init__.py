@@ -7,9 +7,16 @@ these steps, and the command.
 from __future__ import annotations
 
 from mdlake.steps.arrivals import Arrival, arrivals
+from mdlake.steps.delivery_calendar import (
+    DELIVERY_STATES,
+    DeliveryStanding,
+    behind_calendar,
+    delivery_counts,
+    delivery_standings,
+)
 from mdlake.steps.handover import handovers, unexcepted_periods
 from mdlake.steps.house import CHECKPOINT_KEY, KEY_FILE, LAYER_BELOW, RECIPIENTS, House, Room, Run, house_of, open_house, prepare
-from mdlake.steps.judge import Judgement, failure_text, judge
+from mdlake.steps.judge import Judgement, failure_text, judge, worst_part
 from mdlake.steps.made import Made
 from mdlake.steps.maintenance import Maintained, maintain
 from mdlake.steps.marks import contract_marks, document_mark, withdrawal_mark
@@ -24,10 +31,12 @@ from mdlake.steps.status import PartitionStatus, chosen_partitions, due_partitio
 
 __all__ = [
     "CHECKPOINT_KEY",
+    "DELIVERY_STATES",
     "KEY_FILE",
     "LAYER_BELOW",
     "RECIPIENTS",
     "Arrival",
+    "DeliveryStanding",
     "House",
     "Judgement",
     "Made",
@@ -38,9 +47,12 @@ __all__ = [
     "Run",
     "SyntheticProducers",
     "arrivals",
+    "behind_calendar",
     "chosen_partitions",
     "close_month",
     "contract_marks",
+    "delivery_counts",
+    "delivery_standings",
     "document_mark",
     "due_partitions",
     "failure_text",
@@ -61,4 +73,5 @@ __all__ = [
     "unexcepted_periods",
     "waiting_mark",
     "withdrawal_mark",
+    "worst_part",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mdlake.config import Contract, Dataset
 from mdlake.ledger import Delivery, Ledger
 from mdlake.standard import Period
 
-__all__ = ["current_by_partition", "current_parts", "delivery_inputs", "of_units"]
+__all__ = ["current_by_partition", "current_parts", "delivered", "delivery_inputs", "of_units"]
 
 _INPUT = "delivery"
 
@@ -31,6 +31,11 @@ def of_units(current: Iterable[Delivery], contract: Contract, period: Period) ->
     """Those of a partition's current deliveries whose unit owes a part of the period, in the order of their units."""
     units = contract.units(period)
     return tuple(sorted((d for d in current if d.reporting_unit in units), key=lambda d: d.reporting_unit))
+
+
+def delivered(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Those of a raw verdict's inputs that are deliveries, as `delivery_inputs` names them."""
+    return {name: value for name, value in inputs.items() if name.partition(":")[0] == _INPUT}
 
 
 def delivery_inputs(parts: Iterable[Delivery]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from mdlake.layers import layer_order
 from mdlake.ledger import Ledger
 from mdlake.principles import RULES, rules_version
 from mdlake.pseudonyms import InProcessKeyedHash, KeyedHash, KeyFile, KeyUse
-from mdlake.seals import generate_identity, generate_signing_key, load_identity, load_signing_key
+from mdlake.seals import generate_identity, generate_signing_key, load_identity, load_signing_key, read_owner_only
 from mdlake.standard import Period
 
 __all__ = [
@@ -110,7 +110,7 @@ class House:
         """
         keys, lists = self.home.keys, self.register.keys
         identity, receipts = load_identity(keys / INTAKE_IDENTITY), load_signing_key(keys / RECEIPT_KEY)
-        return Intake(self.landing, self.home.outbox, identity, receipts, lists.allowed, lists.revoked)
+        return Intake(self.landing, self.home.outbox, identity, receipts, lists.allowed, lists.revoked, self.gate)
 
     @cached_property
     def keyed_hash(self) -> KeyedHash:
@@ -122,6 +122,15 @@ class House:
             self.ledger.audit.append("mdlake", "key.used", details, self.now())
 
         return InProcessKeyedHash(KeyFile(self.home.keys / KEY_FILE), report)
+
+    def secret(self, name: str) -> bytes:
+        """The content of an owner-only file below `keys/`; only the secure room has it.
+
+        Raises:
+            KeyRefused: it is missing, or others can read it.
+        """
+        self._require_right(True, "the keys")
+        return read_owner_only(self.home.keys / name)
 
     @property
     def register(self) -> Register:
@@ -192,6 +201,7 @@ def prepare(home: Home, now: datetime) -> tuple[str, ...]:
         (home.landing, 0o700),
         (home.outbox, 0o700),
         (home.keys, 0o700),
+        (home.keys / "alerts", 0o700),
     ]
     folders += [(Path(url), mode) for url, mode in ((home.secure, 0o700), (home.research, 0o750)) if "://" not in url]
     for folder, mode in folders:

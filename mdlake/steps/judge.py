@@ -6,6 +6,7 @@ and the registers of other datasets are frozen: only partitions that the gate wo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +18,13 @@ from mdlake.errors import LakeError
 from mdlake.lake import PARTITION_COLUMN, PartitionState, PartitionWriter
 from mdlake.layers import Tally, layer_schema
 from mdlake.ledger import Verdict
+from mdlake.ledger.records import canonical_json
 from mdlake.principles import RULES, RuleResult, Subject, evaluate, outcome_of, rules_version
 from mdlake.standard import Period
+from mdlake.steps.delivery_calendar import days_late
 from mdlake.steps.house import LAYER_BELOW, House, Run
 
-__all__ = ["Judgement", "failure_text", "judge", "judge_candidate"]
+__all__ = ["Judgement", "failure_text", "judge", "judge_candidate", "worst_part"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,18 @@ class Judgement:
 
 def failure_text(result: Mapping[str, Any]) -> str:
     """One failed rule in words."""
-    parts: Mapping[str, list[int]] = result["parts"]
-    worst = max(parts, key=lambda name: parts[name][1] / max(parts[name][0], 1), default="")
-    named = f", most in {worst}" if worst and worst != "rows" else ""
+    worst = worst_part(result)
+    named = f", most in {worst}" if worst else ""
     share, threshold = result["share"] * 100, result["threshold"] * 100
     counted = f"{result['failed']} of {result['checked']}{named}; {share:.2f} % where at most {threshold:.2f} % passes"
     return f"{result['rule']} ({result['severity']}): {counted}. {RULES[result['rule']].next_step.en}"
+
+
+def worst_part(result: Mapping[str, Any]) -> str:
+    """The column, comparison or foreign key of which the largest share failed; empty where the rule asks of whole rows."""
+    parts: Mapping[str, list[int]] = result["parts"]
+    worst = max(parts, key=lambda name: parts[name][1] / max(parts[name][0], 1), default="")
+    return "" if worst == "rows" else worst
 
 
 def judge(house: House, layer: str, dataset: Dataset, period: Period, run: Run) -> Judgement:
@@ -121,7 +130,10 @@ def _surroundings(house: House, subject: Subject, dataset: Dataset, state: Parti
     details = state.details
     if subject.layer == "raw":
         units = frozenset(details.get("parts", ()))
-        return replace(subject, declared_rows=details["declared_rows"], by_alias=details["by_alias"], delivered_units=units), {}
+        own = days_late(house, dataset, subject.period)
+        late = {unit: own[unit] for unit in sorted(units or {""}) if unit in own}
+        subject = replace(subject, declared_rows=details["declared_rows"], by_alias=details["by_alias"], days_late=late)
+        return replace(subject, delivered_units=units), _punctuality(late)
     subject = _below(house, subject, dataset)
     if subject.layer == "standardized":
         subject = replace(
@@ -129,6 +141,11 @@ def _surroundings(house: House, subject: Subject, dataset: Dataset, state: Parti
         )
         return _compared(house, subject, dataset)
     return replace(subject, epoch=details.get("key_epoch")), {}
+
+
+def _punctuality(late: Mapping[str, int]) -> dict[str, str]:
+    """How late the parts were, as an input of the verdict: an announced holiday may make of a late one one in time."""
+    return {"days_late": hashlib.sha256(canonical_json(late).encode()).hexdigest()} if late else {}
 
 
 def _below(house: House, subject: Subject, dataset: Dataset) -> Subject:

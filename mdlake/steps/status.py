@@ -14,7 +14,7 @@ from mdlake.lake import PartitionState
 from mdlake.layers import Tally
 from mdlake.ledger import Delivery, Verdict
 from mdlake.standard import Period
-from mdlake.steps.deliveries import current_by_partition, current_parts, delivery_inputs, of_units
+from mdlake.steps.deliveries import current_by_partition, current_parts, delivered, delivery_inputs, of_units
 from mdlake.steps.house import House
 from mdlake.steps.judge import failure_text
 
@@ -174,7 +174,7 @@ class VerdictsByLayer:
 def _made_of(verdict: Verdict, layer: str, inputs: Mapping[str, str]) -> bool:
     """Whether the content that a verdict is about was made of these; what it was compared with stands among its inputs too."""
     if layer == LAYERS[0]:
-        return dict(verdict.inputs) == inputs
+        return delivered(verdict.inputs) == inputs
     return all(verdict.inputs.get(name) == content for name, content in inputs.items())
 
 

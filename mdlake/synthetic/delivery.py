@@ -259,6 +259,7 @@ def _descriptor(key: str, order: Order, contract: Contract, name: str, ink: _Ink
                 "dialect": {"delimiter": ","},
                 "bytes": ink.size,
                 "hash": f"sha256:{ink.digest}",
+                "schema": {"fields": [{"name": header, "type": "string"} for header in contract.headers.values()]},
             }
         ],
         "mdlake": {
@@ -269,5 +270,6 @@ def _descriptor(key: str, order: Order, contract: Contract, name: str, ink: _Ink
             "contract_version": contract.version,
             "declared_rows": rows,
             "sequence": order.sequence,
+            "supersedes": order.sequence - 1 or None,
         },
     }

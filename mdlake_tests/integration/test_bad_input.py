@@ -24,20 +24,18 @@ import pytest
 from conftest import CONFIG, MAKERS, Clock, decide_all
 from producer import Producer
 
-from mdlake.config import Home, sender, statistics_unit
+from mdlake.config import Home
 from mdlake.errors import ConfigurationError, GateRefused, KeyRefused, MdlakeError
 from mdlake.exchange import Received
-from mdlake.governance import rehearsal_folder
 from mdlake.lake import PartitionState
 from mdlake.pipeline.boundary import told
-from mdlake.seals import decrypt, load_identity, load_signing_key, read_recipients
+from mdlake.seals import decrypt, load_identity, read_recipients
 from mdlake.standard import Period
 from mdlake.steps import (
     KEY_FILE,
     RECIPIENTS,
     House,
     Run,
-    SyntheticProducers,
     judge,
     make_pseudonymized,
     make_raw,
@@ -98,11 +96,9 @@ class Parcel:
         with TemporaryDirectory(dir=home.keys) as folder:
             data = Path(folder) / f"{name}.csv"
             data.write_bytes(self.content)
-            SyntheticProducers(house)
-            desks = (load_signing_key(rehearsal_folder(home) / holder) for holder in (sender("sso"), statistics_unit("sso")))
             recipients = read_recipients((home.control / RECIPIENTS).read_text(encoding="ascii"), RECIPIENTS)
             (home.landing / "sso").mkdir(mode=0o700, exist_ok=True)
-            Producer("sso", *desks).pack_as(self.descriptor, data, home.landing / "sso", recipients)
+            Producer.of_rehearsal("sso", house).pack_as(self.descriptor, data, home.landing / "sso", recipients)
         return digest, receive_packages(house)[-1]
 
 
@@ -316,7 +312,7 @@ def test_a_refused_delivery_changes_nothing_and_loses_nothing(
     case = REFUSED[name]
     before = contents(secure)
     parcel = sound()
-    parcel.said["sequence"] = 2
+    parcel.said.update(sequence=2, supersedes=1)
     case.spoil(parcel)
     files = kept(home)
     digest, received = parcel.send(secure)
@@ -356,9 +352,9 @@ def test_rows_of_another_month_refuse_the_month_and_leave_what_is_published(
     header, *rows = parcel.table()
     rows[7][header.index("دوره لیست")] = "1403/02"
     parcel.write([header, *rows])
-    parcel.said["sequence"] = 2
+    parcel.said.update(sequence=2, supersedes=1)
     digest, _ = parcel.send(secure)
-    assert walk(LIST, MONTH) == {"raw": "passed", "standardized": "refused"}
+    assert walk(LIST, MONTH) == {"raw": "passed_with_warnings", "standardized": "refused"}
     dataset, period = secure.configuration.dataset(LIST), Period.parse(MONTH)
     failures = judge(secure, "standardized", dataset, period, Run("look")).failures
     (found,) = [text for text in failures if text.startswith("reference_period")]
@@ -393,7 +389,7 @@ def test_a_million_bad_rows_are_set_aside_and_refused_and_nothing_published_chan
     text = io.BytesIO()
     bad.write_csv(text)
     parcel.content = text.getvalue()
-    parcel.said.update(sequence=2, declared_rows=million)
+    parcel.said.update(sequence=2, supersedes=1, declared_rows=million)
     digest, received = parcel.send(secure)
     assert received.refusal is None
     del text, bad

@@ -12,12 +12,13 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from io import StringIO
@@ -28,9 +29,11 @@ from urllib.parse import quote
 import polars as pl
 import pytest
 from leak_search import Needles, found_in_bytes, found_in_folder
+from producer import send_unchecked
+from receiving_servers import MailServer, mail_server
 
 from mdlake.config import Home
-from mdlake.steps import SyntheticProducers, open_house
+from mdlake.steps import open_house
 from mdlake.synthetic import DeliveredFile, Ministry
 from mdlake.synthetic.page import Canary
 
@@ -138,7 +141,7 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
     home = tmp_path / "home"
     (home / "tmp").mkdir(parents=True)
     (home / "user").mkdir()
-    own = {"MDLAKE_HOME": home, "MDLAKE_CONFIG": CONFIG, "TMPDIR": home / "tmp", "HOME": home / "user"}
+    own = {"MDLAKE_HOME": home, "MDLAKE_CONFIG": home / "assets_config", "TMPDIR": home / "tmp", "HOME": home / "user"}
     foreign = {name: value for name, value in os.environ.items() if not name.startswith(("MDLAKE_", "DAGSTER_"))}
     return foreign | {name: str(path) for name, path in own.items()}
 
@@ -151,16 +154,36 @@ def mdlake(environment: Mapping[str, str], *arguments: str) -> bytes:
     return done.stdout + done.stderr
 
 
+ALERTS = """
+enabled: true
+retry: {{attempts: 3, first_minutes: 1, longest_minutes: 60}}
+email: {{host: 127.0.0.1, port: {port}, tls: none, sender: mdlake@ministry.example, timeout_seconds: 10}}
+routes:
+  package_refused: {{contact: true}}
+  month_refused: {{contact: true}}
+  run_failed: {{addresses: [duty@ministry.example]}}
+"""
+
+
+@pytest.fixture
+def mail(environment: Mapping[str, str]) -> Iterator[MailServer]:
+    """The mail server of the installation, to which everything that is refused or fails is told."""
+    config = Path(environment["MDLAKE_CONFIG"])
+    with mail_server() as server:
+        shutil.copytree(CONFIG, config)
+        (config / "alerts.yaml").write_text(ALERTS.format(port=server.port), encoding="utf-8")
+        yield server
+
+
 def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
-    environment: Mapping[str, str],
+    environment: Mapping[str, str], mail: MailServer
 ) -> None:
     home = Home.from_environment(environment)
-    printed = [mdlake(environment, "init"), mdlake(environment, "decide", "rehearse")]
+    printed = [mdlake(environment, command, *more) for command, *more in (["init"], ["decide", "rehearse"], ["alerts", "send"])]
     with TemporaryDirectory(dir=home.keys) as outgoing:
         deliver(Path(outgoing))
-        producers = SyntheticProducers(open_house(home, "secure", lambda: datetime.now(UTC)))
-        for descriptor in sorted(Path(outgoing).glob("*.json")):
-            producers.send(descriptor)
+        house = open_house(home, "secure", lambda: datetime.now(UTC))
+        send_unchecked(house, *sorted(Path(outgoing).glob("*.json")))
     printed += [crash(environment, LIST, "1403-01")]
     commands = (
         "run",
@@ -168,6 +191,9 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
         f"run {LIST} --period 1403-03",
         "status",
         "status --json",
+        "status --deliveries",
+        "alerts send",
+        "alerts list --all --json",
         "keys show",
         "keys uses",
         "keys uses --json",
@@ -194,6 +220,10 @@ def test_no_canary_is_found_outside_of_the_landing_the_secure_zone_and_the_keys(
     assert set().union(*found_in_folder(home.root / "secure", NEEDLES).values()) == {*NEEDLES.codes, *NEEDLES.names}
     assert found_in_folder(home.root, NEEDLES, without=IDENTIFIED) == {}
     assert found_in_bytes(b"\n".join(printed), NEEDLES) == set()
+    assert {str(told["To"]) for told in mail.mails} == {"statistics-unit@sso.example", "duty@ministry.example"}
+    texts = [part.get_content().encode() for told in mail.mails for part in told.iter_parts()]
+    assert b"identifiers_valid" in texts[0] + texts[2]
+    assert found_in_bytes(b"\n".join((*texts, *map(bytes, mail.mails))), NEEDLES) == set()
 
 
 def crash(environment: Mapping[str, str], key: str, month: str) -> bytes:

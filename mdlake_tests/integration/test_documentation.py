@@ -27,10 +27,12 @@ from written_pages import PAGES
 
 from mdlake.cli import cli
 from mdlake.config import Home, load_configuration
+from mdlake.exchange.check_report import FIXES_FA
 from mdlake.governance import namespace
 from mdlake.governance.signatures import check_signatures
+from mdlake.layers import FAULTS
 from mdlake.principles import RULES
-from mdlake.standard.identifiers import FAULTS
+from mdlake.standard.identifiers import FAULTS as IDENTIFIER_FAULTS
 from mdlake.steps import House, house_of
 from mdlake.synthetic import Ministry
 
@@ -40,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "assets_config"
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PROGRAMS = {"ssh-keygen": "ssh-keygen", "pack.sh": "age"}
-EXECUTED, IN_EMPTY_HOME = "executed", "executed in an empty home"
+EXECUTED, IN_EMPTY_HOME, AT_DESK = "executed", "executed in an empty home", "executed at a desk"
 
 _BLOCK = re.compile(r"^<!-- (?P<mark>.+?) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -86,25 +88,25 @@ def shown(text: str) -> list[str]:
     return [line for line in lines if line.strip("─ ")]
 
 
-def run(command: list[str], variables: Mapping[str, str]) -> str:
+def run(command: list[str], variables: Mapping[str, str], folder: Path = ROOT) -> str:
     """What a command prints; fails with it when the command does."""
     done = subprocess.run(
-        command, cwd=ROOT, env=dict(variables), capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
+        command, cwd=folder, env=dict(variables), capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
     )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
 
-def run_block(block: Block, variables: Mapping[str, str]) -> None:
+def run_block(block: Block, variables: Mapping[str, str], folder: Path = ROOT) -> None:
     """Run a block, and hold what it shows against what came out."""
     if block.language == "python":
-        run([sys.executable, "-c", block.text], variables)
+        run([sys.executable, "-c", block.text], variables, folder)
         return
     assert block.language == "console"
     lines = block.text.splitlines()
     if any(tool in block.text and shutil.which(program) is None for tool, program in PROGRAMS.items()):
         pytest.fail("the examples need ssh-keygen and age (Debian: openssh-client, age)")
-    output = "".join(run(["bash", "-c", line.removeprefix("$ ")], variables) for line in lines if line.startswith("$ "))
+    output = "".join(run(["bash", "-c", line.removeprefix("$ ")], variables, folder) for line in lines if line.startswith("$ "))
     came_out = shown(output)
     for line in shown("\n".join(line for line in lines if not line.startswith("$ "))):
         assert line in came_out, f"{line!r} is not in the output:\n{output}"
@@ -132,12 +134,16 @@ def test_the_examples_of_a_document_run_and_show_what_it_says(document: Path, de
             path.write_text(block.text, encoding="utf-8")
         elif block.mark == EXECUTED:
             run_block(block, environment(home, config))
+        elif block.mark == AT_DESK:
+            desk = home.with_name("desk")
+            desk.mkdir(exist_ok=True)
+            run_block(block, environment(home, config), desk)
         elif block.mark == IN_EMPTY_HOME:
             run_block(block, environment(tmp_path / f"empty-{number}", config))
 
 
 def test_no_block_has_a_mark_that_nothing_reads() -> None:
-    known = {EXECUTED, IN_EMPTY_HOME, "descriptor", "output of the demo"}
+    known = {EXECUTED, IN_EMPTY_HOME, AT_DESK, "descriptor", "output of the demo"}
     marks = {block.mark for document in DOCUMENTS for block in blocks(document) if not block.mark.startswith("file: ")}
     assert marks <= known
 
@@ -228,7 +234,7 @@ def test_the_descriptor_of_the_producer_is_accepted_by_the_intake(secure: House,
 
 def refusal_codes() -> set[str]:
     """The reason codes that the code gives: of deliveries, of identifiers, of other values."""
-    codes = set(FAULTS)
+    codes = set(IDENTIFIER_FAULTS)
     for path in (ROOT / "mdlake").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeliveryRefused" and node.args:
@@ -245,6 +251,15 @@ def test_every_reason_of_a_refusal_has_its_fix_in_both_languages() -> None:
     for part in (english, persian):
         rows = "\n".join(line.split("|")[1] for line in part.splitlines() if line.startswith("| "))
         assert not sorted(code for code in refusal_codes() if f"`{code}`" not in rows)
+
+
+def test_the_tables_of_reasons_say_what_the_check_of_a_file_says() -> None:
+    english, persian = (ROOT / "docs/producer.md").read_text(encoding="utf-8").split("## فارسی")
+    for code, fault in FAULTS.items():
+        assert f"| `{code}` | {fault.title.en} | {fault.fix.en} |\n" in english
+        assert f"| `{code}` | {fault.title.fa} | {fault.fix.fa} |\n" in persian
+    for code, fix in FIXES_FA.items():
+        assert re.search(rf"^\| `{code}` \| [^|]+ \| {re.escape(fix)} \|$", persian, re.MULTILINE), code
 
 
 @pytest.mark.parametrize("name", PAGES)

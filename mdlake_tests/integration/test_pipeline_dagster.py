@@ -27,6 +27,7 @@ from mdlake.config import LAYERS, Configuration, Home
 from mdlake.layers import layer_columns
 from mdlake.pipeline import assets, build_definitions
 from mdlake.pipeline.boundary import told
+from mdlake.pipeline.delivery_calendar import DELIVERY_ON_TIME
 from mdlake.pipeline.metadata import column_lineage
 from mdlake.pipeline.naming import MONTH_CLOSE, PARTITION_TAG, asset_key, job_name, partition_tag
 from mdlake.pipeline.queue import PartitionRunCoordinator
@@ -143,7 +144,16 @@ def described(definitions: dg.Definitions) -> dict[str, Any]:
         }
         for sensor in definitions.get_repository_def().sensor_defs
     }
-    return {"assets": assets, "jobs": jobs, "sensors": sensors}
+    schedules = {
+        schedule.name: {
+            "job": schedule.job_name,
+            "cron": str(schedule.cron_schedule),
+            "timezone": schedule.execution_timezone,
+            "status": schedule.default_status.value,
+        }
+        for schedule in definitions.get_repository_def().schedule_defs
+    }
+    return {"assets": assets, "jobs": jobs, "schedules": schedules, "sensors": sensors}
 
 
 @pytest.mark.parametrize("room", ["secure", "research"])
@@ -216,7 +226,8 @@ def test_each_asset_has_one_partitioned_blocking_check_per_principle_that_asks_s
     for one in definitions.values():
         graph = one.resolve_asset_graph()
         for key in layers_of(graph):
-            specs = [graph.get_check_spec(check) for check in graph.asset_check_keys if check.asset_key == key]
+            keys = [check for check in graph.asset_check_keys if check.asset_key == key and check.name != DELIVERY_ON_TIME]
+            specs = [graph.get_check_spec(check) for check in keys]
             assert {spec.name for spec in specs} == set(principles_of(RULES.values(), key.path[0]))
             for spec in specs:
                 assert spec.blocking
@@ -277,7 +288,7 @@ def test_a_run_tells_of_each_layer_its_rows_content_columns_and_lineage(
     evaluations: dict[str, list[str]] = {layer: [] for layer in LAYERS}
     for evaluation in _evaluations(instance):
         evaluations[evaluation.asset_key.path[0]].append(evaluation.check_name)
-        assert evaluation.passed
+        assert evaluation.passed or _is_late(evaluation)
         assert _text(evaluation.metadata["verdict"]) in ("passed", "passed_with_warnings")
         rows: Any = evaluation.metadata["rules"]
         asked = {
@@ -287,6 +298,12 @@ def test_a_run_tells_of_each_layer_its_rows_content_columns_and_lineage(
     assert {layer: sorted(names) for layer, names in evaluations.items()} == {
         layer: sorted(principles_of(RULES.values(), layer)) for layer in LAYERS
     }
+
+
+def _is_late(evaluation: dg.AssetCheckEvaluation) -> bool:
+    """Whether all that a check tells is that the month came late, as it did by the tests' clock."""
+    failed = str(evaluation.description).partition(": ")[2]
+    return evaluation.check_name == "quality" and failed.startswith("punctual (warn): 1 of 1") and " | " not in failed
 
 
 def _evaluations(instance: dg.DagsterInstance) -> list[dg.AssetCheckEvaluation]:
@@ -367,11 +384,13 @@ def test_a_warning_is_shown_and_blocks_nothing(
     file = ministry.deliver(LIST, MONTH, tmp_path / "out")
     parcel = Parcel(file.csv_path.read_bytes(), json.loads(file.descriptor_path.read_text(encoding="utf-8")))
     header, *rows = parcel.table()
-    parcel.write([[cell.replace("کد ملی", "شماره ملی") for cell in header], *rows])
+    header = [cell.replace("کد ملی", "شماره ملی") for cell in header]
+    parcel.write([header, *rows])
+    parcel.descriptor["resources"][0]["schema"]["fields"] = [{"name": cell} for cell in header]
     assert parcel.send(secure)[1].refusal is None
     assert launch("secure", LIST, MONTH).success
     assert launch("research", LIST, MONTH).success
-    (warned,) = [e for e in _evaluations(instance) if not e.passed]
+    (warned,) = [e for e in _evaluations(instance) if not e.passed and not _is_late(e)]
     assert (warned.asset_key.path[0], warned.check_name) == ("raw", "transformation")
     assert warned.severity == dg.AssetCheckSeverity.WARN
     assert "headers_as_contracted (warn): 1 of 17" in str(warned.description)

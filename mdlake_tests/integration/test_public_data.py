@@ -88,6 +88,7 @@ def deliver(house: House, key: str, period: str, text: str) -> None:
                 "dialect": {"delimiter": ","},
                 "bytes": len(data),
                 "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
+                "schema": {"fields": [{"name": name} for name in text.split("\n", maxsplit=1)[0].split(",")]},
             }
         ],
         "mdlake": {

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from conftest import CONFIG, Clock
+from producer import send_unchecked
 
 from mdlake.cli import cli
 from mdlake.config import Home
@@ -25,7 +26,6 @@ from mdlake.standard import Period
 from mdlake.steps import (
     House,
     Run,
-    SyntheticProducers,
     due_partitions,
     judge,
     make_raw,
@@ -58,9 +58,7 @@ def parts(offices: Ministry, tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 def send(house: House, *files: DeliveredFile) -> tuple[Received, ...]:
     """Have the parts sent and taken in; the answers."""
-    producers = SyntheticProducers(house)
-    for file in files:
-        producers.send(file.descriptor_path)
+    send_unchecked(house, *(file.descriptor_path for file in files))
     return receive_packages(house)
 
 
@@ -72,7 +70,7 @@ def changed(file: DeliveredFile, folder: Path, change: Callable[[list[str]], Seq
     name = f"changed-{file.csv_path.stem}-{said.get('sequence', 1)}"
     digest = hashlib.sha256(content).hexdigest()
     descriptor["resources"][0] |= {"path": f"{name}.csv", "bytes": len(content), "hash": f"sha256:{digest}"}
-    descriptor["mdlake"] |= {"declared_rows": len(lines) - 1, **said}
+    descriptor["mdlake"] |= {"declared_rows": len(lines) - 1, "supersedes": said.get("sequence", 1) - 1 or None, **said}
     descriptor["mdlake"] = {field: value for field, value in descriptor["mdlake"].items() if value is not None}
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.csv").write_bytes(content)

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -122,6 +123,7 @@ def needed(house: House) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def asking(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Asking:
     clock = Clock()
+    clock.moment += timedelta(days=30)  # the last of these months is over, and may be sent
     home = install(tmp_path_factory.mktemp("asked"))
     secure, research = open_house(home, "secure", clock), open_house(home, "research", clock)
     ministry = Ministry(persons=PERSONS, workplaces=WORKPLACES, seed=SEED)

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import sent
+from conftest import Walk, sent
 from dagster._core.events import StepFailureData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from producer import Producer
+from receiving_servers import MailServer, mail_server
 
-from mdlake.config import Dataset, sender, statistics_unit
+from mdlake.config import AlertsFile, Dataset, sender, statistics_unit
 from mdlake.governance import rehearsal_folder
 from mdlake.ledger import Delivery, MonthClose, Verdict
 from mdlake.pipeline import build_definitions
@@ -166,7 +167,7 @@ def test_parts_that_arrive_one_by_one_make_one_run_and_a_corrected_part_one_more
     assert secure_location.tick(LANDING) == []
 
     busiest = max(parts, key=lambda unit: parts[unit].rows)
-    send(offices.deliver(DISPUTES, MONTH, tmp_path, reporting_unit=busiest, sequence=2, defects={"exact_duplicate": 0.1}))
+    send(offices.deliver(DISPUTES, MONTH, tmp_path, reporting_unit=busiest, sequence=2, defects={"exact_duplicate": 0.2}))
     (more,) = secure_location.tick(LANDING)
     assert more.run_key != request.run_key
     assert secure_location.execute(more)
@@ -200,7 +201,7 @@ def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
     (again,) = secure_location.tick(INTAKE)
     assert request.run_key == again.run_key, "Dagster starts a run key once"
     now.moment += timedelta(minutes=10)
-    assert secure_location.tick(INTAKE)[0].run_key != request.run_key, "a run that was killed is asked for again"
+    assert secure_location.tick(INTAKE)[0].run_key != request.run_key, "what failed on them may have been mended"
     assert secure_location.tick(LANDING) == [], "nothing is run before it was taken in"
     assert secure_location.execute(request, "secure__intake")
     assert secure_location.tick(INTAKE) == []
@@ -212,6 +213,26 @@ def test_packages_are_taken_in_once_and_become_one_run_of_what_they_hold(
     assert (run.job_name, run.partition_key) == ("secure__provincial__labour_disputes", MONTH)
     assert secure_location.execute(run)
     assert secure_location.tick(LANDING) == []
+
+
+def test_one_intake_is_asked_for_at_a_time_and_one_that_was_killed_at_once_again(
+    secure_location: Location, instance: dg.DagsterInstance
+) -> None:
+    folder = secure_location.house.home.landing / "sso"
+    folder.mkdir(mode=0o700)
+    for number in range(2):
+        for ending in ("tar.age", "tar.age.sig"):
+            (folder / f"{number}.{ending}").write_bytes(b"x")
+    (request,) = secure_location.tick(INTAKE)
+    jobs = {job.name: job for job in secure_location.definitions.get_repository_def().get_all_jobs()}
+    tags = {**jobs["secure__intake"].tags, **request.tags}
+    run = create_run_for_test(instance, job_name="secure__intake", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    (folder / "0.tar.age").unlink()
+    assert secure_location.tick(INTAKE) == [], "it takes one after another"
+    (folder / "0.tar.age").write_bytes(b"x")
+    instance.report_run_failed(run, "killed")
+    (again,) = secure_location.tick(INTAKE)
+    assert again.run_key != request.run_key
 
 
 def test_parts_that_stay_out_are_waited_for_until_nothing_came_for_the_configured_time(
@@ -295,8 +316,13 @@ def test_a_run_that_was_killed_is_asked_for_again_and_not_without_end(
     secure_location: Location, offices: Ministry, send: Send, tmp_path: Path, instance: dg.DagsterInstance, *, step_failed: bool
 ) -> None:
     send(offices.deliver(PLACES, MONTH, tmp_path))
+    assert keys_until_nothing_is_asked(secure_location, LANDING, instance, step_failed=step_failed) == (1 if step_failed else 3)
+
+
+def keys_until_nothing_is_asked(location: Location, sensor: str, instance: dg.DagsterInstance, *, step_failed: bool) -> int:
+    """How many run keys a sensor asks for where each run that it asked for ends as failed, at a step or because it was killed."""
     keys = set()
-    while requests := secure_location.tick(LANDING):
+    while requests := location.tick(sensor):
         (request,) = requests
         assert request.run_key not in keys, "Dagster starts a run key once"
         keys.add(request.run_key)
@@ -309,7 +335,28 @@ def test_a_run_that_was_killed_is_asked_for_again_and_not_without_end(
                 "STEP_FAILURE", "__ASSET_JOB", step_key="raw", event_specific_data=StepFailureData(None, None)
             )
             instance.handle_new_event(EventLogEntry(None, 10, "", run.run_id, 0.0, "raw", "__ASSET_JOB", event))
-    assert len(keys) == (1 if step_failed else 3)
+    return len(keys)
+
+
+HANDOVER = "publish_passed_partitions"
+
+
+@pytest.mark.parametrize("step_failed", [False, True])
+def test_a_publication_that_was_killed_is_asked_for_again_and_not_without_end(
+    research_location: Location,
+    offices: Ministry,
+    send: Send,
+    walk: Walk,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    *,
+    step_failed: bool,
+) -> None:
+    send(offices.deliver(PLACES, MONTH, tmp_path))
+    walk(PLACES, MONTH, "raw", "standardized", "pseudonymized")
+    assert keys_until_nothing_is_asked(research_location, HANDOVER, instance, step_failed=step_failed) == (
+        1 if step_failed else 3
+    )
 
 
 # ── the close of a month ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -485,6 +532,15 @@ def test_what_is_under_way_at_the_deadline_is_waited_for_and_not_without_end(
     assert set(states.values()) == {"under way", "not delivered"}
 
 
+def test_a_close_that_was_killed_is_asked_for_again_and_not_without_end(
+    research_location: Location, books: Books, now: Now, instance: dg.DagsterInstance
+) -> None:
+    before_the_deadline(MONTH, now)
+    for pair in books.due(MONTH):
+        books.passed(*pair)
+    assert keys_until_nothing_is_asked(research_location, CLOSE, instance, step_failed=False) == 3
+
+
 def test_a_quarterly_dataset_is_due_with_the_last_month_of_its_quarter(books: Books) -> None:
     by_month = {month: {(d.key, p.key) for d, p in books.due(month)} for month in ("1403-02", "1403-03")}
     assert (REGISTER, "1403-Q1") in by_month["1403-03"]
@@ -507,3 +563,108 @@ def test_a_month_that_lacks_parts_is_closed_and_its_record_names_the_units(
     assert key == DISPUTES
     assert isinstance(lacks, dict)
     assert lacks["what"] == "the parts of 2 of 31 reporting units: 29, 30"
+
+
+# ── telling people ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+PEOPLE = "tell_people"
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def telling(houses: Mapping[Room, House], instance: dg.DagsterInstance, mail: MailServer) -> Location:
+    """The secure location where everything is told to one address."""
+    channel = {"host": "127.0.0.1", "port": mail.port, "tls": "none", "sender": "mdlake@ministry.example", "timeout_seconds": 2}
+    routes = {kind: {"addresses": ["duty@ministry.example"]} for kind in ("package_refused", "month_refused", "run_failed")}
+    retry = {"attempts": 3, "first_minutes": 1, "longest_minutes": 60}
+    alerts = AlertsFile.model_validate({"enabled": True, "retry": retry, "email": channel, "routes": routes})
+    house = houses["secure"]
+    return Location(replace(house, configuration=replace(house.configuration, alerts=alerts)), instance)
+
+
+def told(mail: MailServer) -> list[str]:
+    """The subjects and English texts of what came since it was last asked."""
+    texts = [f"{m['Subject']}\n{m.get_body(('plain',)).get_content()}" for m in mail.mails]  # type: ignore[union-attr]
+    mail.mails.clear()
+    return texts
+
+
+def test_a_refused_month_is_told_once_and_its_failed_run_not_besides(
+    telling: Location, offices: Ministry, send: Send, tmp_path: Path, mail: MailServer
+) -> None:
+    assert telling.tick(PEOPLE) == []
+    send(offices.deliver(LIST, MONTH, tmp_path, defects={"wrong_check_digit": 0.3}))
+    (request,) = telling.tick(LANDING)
+    assert not telling.execute(request)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert "1 refused period" in text
+    assert "failed run" not in text
+    assert "identifiers_valid" in text
+    telling.tick(PEOPLE)
+    assert told(mail) == []
+
+
+def test_runs_that_fail_or_are_killed_in_either_location_are_told_and_those_that_a_person_ends_are_not(
+    telling: Location, now: Now, mail: MailServer, instance: dg.DagsterInstance
+) -> None:
+    telling.tick(PEOPLE)
+    dataset = telling.house.configuration.dataset(PLACES)
+    request = dg.RunRequest(
+        run_key="by hand",
+        job_name="secure__sso__workplaces",
+        partition_key=MONTH,
+        tags=partition_tag(dataset.organization, dataset.name, MONTH),
+    )
+    assert not telling.execute(request), "nothing was delivered"
+    for name, status in (("month_close", "FAILURE"), ("secure__intake", "CANCELED")):
+        tags = {"dagster/partition": MONTH} if name == "month_close" else {}
+        create_run_for_test(instance, job_name=name, status=dg.DagsterRunStatus(status), tags=tags, remote_job_origin=_ORIGIN)
+    now.moment = datetime.now(UTC)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert text.startswith("۲ اجرای ناموفق · 2 failed runs")
+    for said in (
+        "no accepted delivery of this period",
+        "mdlake run sso/workplaces --period 1403-02",
+        "(month_close) ended before",
+    ):
+        assert said in text
+    assert "intake" not in text
+    telling.tick(PEOPLE)
+    assert told(mail) == []
+
+
+def test_the_text_of_a_foreign_error_is_not_told(
+    telling: Location, now: Now, mail: MailServer, instance: dg.DagsterInstance
+) -> None:
+    telling.tick(PEOPLE)
+
+    @dg.op
+    def broken() -> None:
+        raise ValueError("0499370899")
+
+    @dg.job(logger_defs={"silent": dg.LoggerDefinition(_silent)})
+    def foreign() -> None:
+        broken()
+
+    foreign.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"silent": {}}})
+    now.moment = datetime.now(UTC)
+    telling.tick(PEOPLE)
+    (text,) = told(mail)
+    assert "(foreign) failed." in text
+    assert "0499370899" not in text
+
+
+def test_the_sensor_connects_to_nothing_while_alerts_are_off(secure_location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("something was connected to")
+
+    monkeypatch.setattr("socket.create_connection", refused)
+    assert secure_location.tick(PEOPLE) == []
+    assert secure_location.house.ledger.alerts.messages() == ()

@@ -123,7 +123,9 @@ def _dataset(dataset: Dataset) -> Iterator[str]:
     yield ""
     since = ", ".join(f"{version.version} from {version.valid_from.key}" for version in dataset.versions)
     units = f" Each unit of `{contract.reporting_units.name}` sends its own file." if contract.reporting_units else ""
-    yield f"Contract {since}.{units}"
+    terms = file.delivery
+    due = f"Due on day {terms.due_day} of the month after the {file.periodicity}, with {terms.grace_days} days of grace."
+    yield f"Contract {since}.{units} {due}"
     yield ""
     yield "| published column | holds | | type | codes, unit, or register |"
     yield "|---" * 5 + "|"

@@ -80,3 +80,20 @@ def test_whatever_is_written_is_either_in_form_or_has_a_reason(name: str, column
 def test_a_national_code_read_as_a_number_is_the_code_it_was(number: int) -> None:
     national = identifier_type("national_code")
     assert national.read(pl.Series([number]))["canonical"].item() == f"{number:010}"
+
+
+@pytest.mark.parametrize("name", IDENTIFIER_TYPES)
+@unhurried
+@given(data=st.data())
+def test_an_identifier_made_from_a_number_is_right_plain_unflagged_and_another_one_for_each_number(
+    name: str, data: st.DataObject
+) -> None:
+    made = identifier_type(name)
+    numbers = data.draw(st.lists(st.integers(0, made.count - 1), min_size=1, max_size=30, unique=True))
+    numbers += [0, made.count - 1]
+    texts = made.numbered(pl.Series(numbers, dtype=pl.UInt64))
+    assert made.read(texts).rows() == [(text, None) for text in texts]
+    assert texts.to_frame("id").select(made.flag(pl.col("id"))).to_series().null_count() == len(texts)
+    assert texts.n_unique() == len(set(numbers))
+    if name in CHECKS:
+        assert all(CHECKS[name][0](text) for text in texts)

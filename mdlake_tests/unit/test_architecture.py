@@ -33,6 +33,7 @@ ORDER = (
     "principles",
     "exchange",
     "steps",
+    "alerts",
     "statistics",
     "catalog",
     "access",
@@ -111,6 +112,7 @@ def test_a_folder_imports_only_those_before_it(path: Path) -> None:
         ("click", {"cli"}),
         ("rich", {"cli"}),
         ("polars_hash", {"pseudonyms"}),
+        ("xlsxwriter", {"exchange"}),
     ],
 )
 def test_a_library_has_one_folder(library: str, folders: set[str]) -> None:

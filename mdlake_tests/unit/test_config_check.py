@@ -120,6 +120,43 @@ BROKEN: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "calendar.yaml", "1399-11", "1399",
         "", "first_period:", "must be months", "Correct it.",
     ),
+    "deliveries owed from a month outside of the calendar": (
+        "calendar.yaml", "owed_from: 1403-01", "owed_from: 1399-10",
+        "", "first_period:", "owed_from must be a month from first_period to last_period", "Correct it.",
+    ),
+    "a reopening without an end": (
+        "decisions.yaml", "    scope: {required: [datasets, periods]}\n    longest_days: 31\n",
+        "    scope: {required: [datasets, periods]}\n",
+        "kinds.period_reopened.longest_days", "period_reopened:", "the field is missing", "would undo the closing",
+    ),
+    "a closing of no periods": (
+        "decisions.yaml", "    scope: {required: [datasets, periods]}\n\n", "    scope: {required: [datasets]}\n\n",
+        "kinds.period_closed.scope.required", "scope:", "could not tell what it covers", "Add periods.",
+    ),
+    "a due day that not every month has": (
+        WORKPLACES, "due_day: 10", "due_day: 30",
+        "delivery.due_day", "due_day: 30", "less than or equal to 29", "Correct it.",
+    ),
+    "no due day": (
+        WORKPLACES, "{due_day: 10, grace_days: 5}", "{grace_days: 5}",
+        "delivery.due_day", "grace_days: 5", "the field is missing", "Add it.",
+    ),
+    "an unknown day of the week": (
+        "holidays.yaml", "weekend: [friday]", "weekend: [juma]",
+        "weekend.0", "weekend:", "'friday'", "Correct it.",
+    ),
+    "a week of seven free days": (
+        "holidays.yaml", "[friday]", "[monday, tuesday, wednesday, thursday, friday, saturday, sunday]",
+        "weekend", "weekend:", "at most 6", "Correct it.",
+    ),
+    "a yearly holiday that is no day": (
+        "holidays.yaml", "  11-22:", "  22-11:",
+        "yearly.22-11.[key]", "22-11:", "no day of a Solar Hijri year", "Correct it.",
+    ),
+    "an announced holiday that is no day": (
+        "holidays.yaml", "  1404-12-20:", "  1404-12-30:",
+        "announced.1404-12-30.[key]", "1404-12-30:", "no day of the Solar Hijri calendar", "Correct it.",
+    ),
     "a key written twice": (
         WORKPLACES, "periodicity: month", "periodicity: month\nperiodicity: quarter",
         "periodicity", "periodicity: quarter", "written twice", "Keep one",
@@ -409,7 +446,7 @@ def test_a_broken_configuration_is_told_with_file_line_field_and_fix(
     assert all(p.file == name for p in problems), [str(p) for p in problems if p.file != name]
 
 
-LINE_OF = {"periodicity: month": 8, "role: time": 17, "publish: {band: 5}": 102}
+LINE_OF = {"periodicity: month": 8, "role: time": 18, "publish: {band: 5}": 103}
 
 
 @pytest.mark.parametrize(("text", "line"), LINE_OF.items())

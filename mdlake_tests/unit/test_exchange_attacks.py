@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from test_exchange_formats import HARMFUL
 from test_exchange_package import AT, REFUSED, SENDER, UNIT, Office, resigned, tarred, without_end
 
+import mdlake.exchange.agreement as agreement_module
 import mdlake.exchange.archive as archive_module
 import mdlake.exchange.intake as intake_module
-import mdlake.exchange.landing as landing_module
 import mdlake.exchange.package as package_module
 from mdlake.errors import LandingBlocked
 from mdlake.exchange import Form, Intake, Received
@@ -57,7 +57,8 @@ class Site:
         """The intake, which knows the keys of the desk."""
         receipts = self.office.keys["receipts"]
         revoked = RevokedKeys.parse(self.office.revoked)
-        return Intake(self.house.landing, self.outbox, self.office.identity, receipts, self.office.allowed, revoked)
+        lists = self.office.allowed, revoked
+        return Intake(self.house.landing, self.outbox, self.office.identity, receipts, *lists, self.house.gate)
 
     @property
     def folder(self) -> Path:
@@ -75,9 +76,10 @@ class Site:
         return current.sequence + 1 if current else 1
 
     def members(self, **changed: Any) -> dict[str, bytes]:
-        """The files of a package that is right."""
+        """The files of a package that is right, of a first delivery or of one that replaces what was accepted."""
         descriptor = json.loads(self.file.descriptor_path.read_text(encoding="utf-8"))
-        descriptor["mdlake"].update(changed)
+        current = self.house.ledger.current_delivery("sso", "workplaces", descriptor["mdlake"]["period"])
+        descriptor["mdlake"].update({"supersedes": current.sequence if current else None, **changed})
         return self.checked(descriptor, self.file.csv_path.read_bytes())
 
     def checked(self, descriptor: dict[str, Any], data: bytes) -> dict[str, bytes]:
@@ -168,7 +170,7 @@ def site(house: House, ministry: Ministry, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(package_module, "decrypt", told("decrypt", package_module.decrypt))
     monkeypatch.setattr(Descriptor, "read", told("descriptor", Descriptor.read))
-    monkeypatch.setattr(landing_module, "read_header", told("data", landing_module.read_header))
+    monkeypatch.setattr(agreement_module, "read_header", told("data", agreement_module.read_header))
     return site
 
 
@@ -259,7 +261,7 @@ def test_a_data_file_that_harms_is_refused_when_all_else_was_right(site: Site, n
     resource = {"name": "list", "path": f"list.{form.format}", "format": form.format, "encoding": form.encoding}
     resource |= {"dialect": {"delimiter": form.delimiter}} if form.delimiter else {}
     resource |= {"bytes": len(data), "hash": f"sha256:{hashlib.sha256(data).hexdigest()}"}
-    descriptor["resources"] = [resource]
+    descriptor["resources"] = [{**resource, "schema": descriptor["resources"][0]["schema"]}]
     package = site.arrive(site.office.sealed(tarred(site.checked(descriptor, data))))
     assert site.refused(*both(package)) == reason
     assert site.reached[:3] == ["decrypt", "descriptor", "data"]
@@ -394,7 +396,7 @@ def test_a_package_that_takes_the_name_of_one_that_is_read_is_answered_in_its_tu
     sequence = site.next_sequence
     package = site.send()
     first, first_signature = both(package)
-    second = site.office.sealed(tarred(site.members(sequence=sequence + 1)))
+    second = site.office.sealed(tarred(site.members(sequence=sequence + 1, supersedes=sequence)))
     content, signature = both(second)
 
     def replaced() -> None:

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mdlake.errors import DeliveryRefused
-from mdlake.exchange.formats import Form, NeedsStrictReading, read_header, read_rows
+from mdlake.exchange.formats import GUIDE_SHEET, Form, NeedsStrictReading, read_header, read_rows
 from mdlake.layers import MALFORMED, ROW
 
 UTF8, CSV_1256 = Form("csv", "utf-8", ","), Form("csv", "windows-1256", ",")
@@ -313,11 +313,14 @@ def with_lying_directory() -> bytes:
     return bytes(content)
 
 
-def with_a_second_sheet() -> bytes:
+def with_sheets(*names: str, blank: str = "") -> bytes:
+    """A workbook with a cell in each sheet but the blank one."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file) as book:
-        for name in ("one", "two"):
-            book.add_worksheet(name).write(0, 0, "x")
+        for name in names:
+            sheet = book.add_worksheet(name)
+            if name != blank:
+                sheet.write(0, 0, name)
     return file.getvalue()
 
 
@@ -346,7 +349,7 @@ HARMFUL: dict[str, tuple[Callable[[], bytes], Form, str, str]] = {
     "a directory that lies": (with_lying_directory, XLSX, "unreadable_file", "size"),
     "entities": (lambda: in_sheet(b"<worksheet", ENTITY + b"<worksheet"), XLSX, "unreadable_file", "declarations"),
     "entities in shared text": (
-        lambda: repacked(with_a_second_sheet(), lambda n, c: ENTITY + c if "shared" in n else c),
+        lambda: repacked(with_sheets("one", "two"), lambda n, c: ENTITY + c if "shared" in n else c),
         XLSX,
         "unreadable_file",
         "declarations",
@@ -378,7 +381,14 @@ HARMFUL: dict[str, tuple[Callable[[], bytes], Form, str, str]] = {
     ),
     "an encrypted part": (lambda: flagged(people_in(XLSX)), XLSX, "unreadable_file", "encrypted"),
     "an old or protected workbook": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 99, XLSX, "unreadable_file", "password"),
-    "two sheets": (with_a_second_sheet, XLSX, "unreadable_file", "more than one"),
+    "two sheets": (lambda: with_sheets("one", "two"), XLSX, "unreadable_file", "more than one"),
+    "two sheets and a guide": (lambda: with_sheets("one", "two", GUIDE_SHEET), XLSX, "unreadable_file", "more than two"),
+    "two sheets and a blank guide": (
+        lambda: with_sheets("one", "two", GUIDE_SHEET, blank=GUIDE_SHEET),
+        XLSX,
+        "unreadable_file",
+        "more than one",
+    ),
     "a cell in the last corner": (lambda: in_sheet(b'r="A2"', b'r="XFD1048576"'), XLSX, "too_many_columns", "2,000"),
     "a sheet of a hundred million cells": (lambda: in_sheet(b'r="A2"', b'r="CV1000000"'), XLSX, "too_large", "cells"),
     "a row beyond any sheet": (lambda: in_sheet(b'r="A2"', b'r="A99999999999"'), XLSX, "unreadable_file", "where they stand"),
@@ -581,3 +591,11 @@ def test_every_letter_of_the_alphabet_is_read_in_each_of_its_forms(tmp_path: Pat
 def test_frames_of_tables_are_those_of_code_page_437(tmp_path: Path) -> None:
     frames = bytes(range(0xB0, 0xB7))
     assert iran_system(tmp_path, b"x" + frames) == ["x" + frames.decode("cp437")]
+
+
+@pytest.mark.parametrize("names", [("one", GUIDE_SHEET), (GUIDE_SHEET, "one"), ("empty", "one", GUIDE_SHEET)])
+def test_the_guide_of_a_template_is_not_read_wherever_it_stands(names: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "table.xlsx"
+    path.write_bytes(with_sheets(*names, blank="empty"))
+    assert read_header(path, XLSX) == ("one",)
+    assert list(read_rows(path, XLSX, ["one"], 10)) == []

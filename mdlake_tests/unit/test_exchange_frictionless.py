@@ -9,9 +9,9 @@ from pathlib import Path
 
 import frictionless
 import pytest
+from producer import Producer
 
-from mdlake.exchange import dispatch
-from mdlake.seals import generate_identity, generate_signing_key, read_recipients
+from mdlake.seals import generate_identity, read_recipients
 from mdlake.synthetic import DeliveredFile, Ministry
 
 
@@ -21,8 +21,7 @@ def unpacked(ministry: Ministry, tmp_path: Path, age: str) -> tuple[DeliveredFil
     file = ministry.deliver("sso/workplaces", "1403-01", tmp_path / "made")
     identity = generate_identity(tmp_path / "keys" / "intake")
     recipients = read_recipients(identity.recipients[0], "recipients")
-    sender, unit = (generate_signing_key(tmp_path / "keys" / desk, desk) for desk in ("sender", "unit"))
-    package = dispatch(file.descriptor_path, tmp_path, recipients, sender, unit)
+    package = Producer.founded("sso", tmp_path / "keys").pack(file, tmp_path, recipients)
     subprocess.run([age, "-d", "-i", "keys/intake", "-o", "x.tar", package.name], cwd=tmp_path, check=True)
     folder = tmp_path / "out"
     folder.mkdir()

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from producer import Producer
 
+from mdlake.cli import cli
 from mdlake.config import Home
 from mdlake.exchange import Intake, Received
 from mdlake.exchange import intake as intake_module
 from mdlake.exchange.receipt import REASONS
+from mdlake.governance import SyntheticOffices, rehearsal_folder
 from mdlake.ledger import Package
 from mdlake.seals import (
     AllowedSigners,
@@ -34,7 +37,8 @@ from mdlake.synthetic import DeliveredFile, Ministry
 
 AT = datetime(2024, 6, 1, 8, tzinfo=UTC)
 LATER = AT + timedelta(days=400)
-PLACES = "sso/workplaces"
+HOUR = timedelta(hours=1)
+PLACES, MONTH = "sso/workplaces", "1403-01"
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def intake(secure: House, producer: Producer, tmp_path: Path) -> Intake:
     identity = generate_identity(tmp_path / "keys" / "intake")
     receipts = generate_signing_key(tmp_path / "keys" / "receipts", "receipts")
     allowed = AllowedSigners.parse(producer.allowed_lines)
-    return Intake(secure.landing, tmp_path / "outbox", identity, receipts, allowed, RevokedKeys())
+    return Intake(secure.landing, tmp_path / "outbox", identity, receipts, allowed, RevokedKeys(), secure.gate)
 
 
 @pytest.fixture
@@ -161,10 +165,27 @@ def test_a_sequence_that_is_not_new_is_refused_and_the_accepted_stays(intake: In
     send("first", sequence=2)
     accepted = only(intake.take_in("sso", AT)).delivery
     for sequence in (1, 2):
-        send(f"older-{sequence}", sequence=sequence)
+        send(f"older-{sequence}", sequence=sequence, supersedes=sequence)
         assert refused(intake) == "older_sequence"
     assert intake.landing.ledger.current_delivery("sso", "workplaces", "1403-01") == accepted
     assert intake.landing.path(accepted).read_bytes() == file.csv_path.read_bytes()
+
+
+@pytest.mark.parametrize("supersedes", [None, 1, 3])
+def test_what_replaces_another_delivery_than_the_one_that_counts_is_refused(
+    intake: Intake, send: Send, supersedes: int | None
+) -> None:
+    send("first", sequence=2)
+    intake.take_in("sso", AT)
+    send("later", sequence=3, supersedes=supersedes)
+    assert refused(intake) == "supersedes"
+    send("right", sequence=3, supersedes=2)
+    assert only(intake.take_in("sso", AT)).refusal is None
+
+
+def test_a_first_delivery_that_says_it_replaces_one_is_refused(intake: Intake, send: Send) -> None:
+    send(sequence=2, supersedes=1)
+    assert refused(intake) == "supersedes"
 
 
 def test_a_later_sequence_supersedes_and_the_earlier_stays_readable(
@@ -195,6 +216,55 @@ def test_a_later_sequence_supersedes_and_the_earlier_stays_readable(
 def test_what_was_not_agreed_on_is_refused(intake: Intake, send: Send, changed: dict[str, Any], reason: str) -> None:
     send(**changed)
     assert refused(intake) == reason
+
+
+def closing(at: str = MONTH) -> dict[str, Any]:
+    return {"datasets": [PLACES], "periods": {"first": at, "last": at}}
+
+
+def test_a_closed_period_lets_nothing_in_until_both_centres_open_it_again(
+    intake: Intake, send: Send, secure: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offices = SyntheticOffices(secure.register, rehearsal_folder(secure.home))
+    closed = offices.decide("period_closed", closing(), AT - HOUR)
+    with monkeypatch.context() as patched:
+        patched.setattr(intake_module, "require_readable", lambda *_: pytest.fail("the data file was parsed"))
+        send("closed")
+        assert refused(intake) == "closed_period"
+    [package] = intake.landing.ledger.packages("sso")
+    assert closed.decision_id in (package.message or "")
+    offices_named = [secure.configuration.signing_offices[office].en for office in ("statistics_centre", "it_centre")]
+    assert " and ".join(offices_named) in (package.message or "")
+    [command] = re.findall(r"mdlake (decide draft period_reopened .*?)\)", package.message or "")
+    environment = {"MDLAKE_HOME": str(secure.home.root), "MDLAKE_CONFIG": str(secure.home.config)}
+    drafted = CliRunner().invoke(cli, command.split(), env=environment)
+    assert drafted.exit_code == 0, drafted.output
+    send("undecided")
+    assert refused(intake) == "closed_period"
+    offices.decide("period_reopened", closing(), AT, days=3)
+    send("reopened")
+    accepted = only(intake.take_in("sso", AT + HOUR))
+    assert accepted.refusal is None
+    send("too-late", sequence=2)
+    assert refused(intake, AT + timedelta(days=3)) == "closed_period"
+    assert intake.landing.ledger.current_delivery("sso", "workplaces", MONTH) == accepted.delivery
+
+
+@pytest.mark.parametrize(
+    ("scope", "at"),
+    [
+        (closing("1403-02"), AT),
+        ({**closing(), "datasets": ["sso/insured_contributions"]}, AT),
+        (closing(), AT - 2 * HOUR),
+    ],
+    ids=["another month", "another dataset", "before it was closed"],
+)
+def test_a_closing_keeps_out_what_it_covers_and_nothing_else(
+    intake: Intake, send: Send, secure: House, scope: dict[str, Any], at: datetime
+) -> None:
+    SyntheticOffices(secure.register, rehearsal_folder(secure.home)).decide("period_closed", scope, AT - HOUR)
+    send()
+    assert only(intake.take_in("sso", at)).refusal is None
 
 
 def test_a_package_without_a_signature_arrives_until_it_was_quiet_for_a_while(intake: Intake, send: Send) -> None:

@@ -61,6 +61,7 @@ def descriptor_of(content: bytes, change: Change | None = None) -> bytes:
                 "encoding": "utf-8",
                 "bytes": len(content),
                 "hash": f"sha256:{hashlib.sha256(content).hexdigest()}",
+                "schema": {"fields": [{"name": name} for name in HEADERS]},
             }
         ],
         "mdlake": {
@@ -182,6 +183,10 @@ REFUSED: dict[str, tuple[str, bytes, Change | None]] = {
     "more rows than declared": ("row_count", content_of(ROW, ROW), None),
     "another format": ("unreadable_descriptor", content_of(ROW), setting("resources", 0, "format", to=MARKER)),
     "two files": ("unreadable_descriptor", content_of(ROW), lambda d: d["resources"].append(d["resources"][0])),
+    "a schema in another order": ("schema", content_of(ROW), lambda d: d["resources"][0]["schema"]["fields"].reverse()),
+    "a schema without a column": ("schema", content_of(ROW), lambda d: d["resources"][0]["schema"]["fields"].pop()),
+    "no schema": ("unreadable_descriptor", content_of(ROW), lambda d: d["resources"][0].pop("schema")),
+    "a schema without fields": ("unreadable_descriptor", content_of(ROW), setting("resources", 0, "schema", to={"fields": []})),
     "no sequence": ("unreadable_descriptor", content_of(ROW), lambda d: d["mdlake"].pop("sequence")),
     "a sequence of nothing": ("unreadable_descriptor", content_of(ROW), setting("mdlake", "sequence", to=0)),
     "a number beyond the ledger": ("unreadable_descriptor", content_of(ROW), setting("mdlake", "declared_rows", to=10**30)),
@@ -238,7 +243,7 @@ def test_a_file_of_which_rows_cannot_be_read_is_refused_and_changes_nothing(
     dataset, period, run = secure.configuration.dataset("sso/workplaces"), Period.parse("1403-01"), Run("r")
     assert deliver(secure, content_of(ROW)).refusal is None
     good = make_raw(secure, dataset, period, run)
-    received = deliver(secure, content, setting("mdlake", "sequence", to=2))
+    received = deliver(secure, content, lambda descriptor: descriptor["mdlake"].update(sequence=2, supersedes=1))
     assert_refused(secure, received, reason)
     refusal = received.refusal
     assert refusal is not None

@@ -81,6 +81,7 @@ class Office:
             "dialect": {"delimiter": ";"},
             "bytes": len(DATA),
             "hash": f"sha256:{hashlib.sha256(DATA).hexdigest()}",
+            "schema": {"fields": [{"name": name} for name in DATA.split(b"\n")[0].decode().split(";")]},
         }
         resource.update({name: value for name, value in changed.items() if name in resource})
         said.update({name: value for name, value in changed.items() if name in said})

@@ -79,6 +79,16 @@ KINDS: dict[str, Kind] = {
         PLACES,
         revoked_by=("it_centre",),
     ),
+    "period_closed": Kind(
+        {"datasets": [PLACES], "periods": MONTHS}, ("statistics_centre",), PLACES, revoked_by=("statistics_centre",)
+    ),
+    "period_reopened": Kind(
+        {"datasets": [PLACES], "periods": MONTHS},
+        ("statistics_centre", "it_centre"),
+        PLACES,
+        days=True,
+        revoked_by=("statistics_centre",),
+    ),
     "access_rule_approved": Kind({"document": DOCUMENT}, ("it_centre", *QUORUM), "rules_of_access", revoked_by=QUORUM),
     "exception_granted": Kind(
         {"datasets": [PLACES], "rules": ["completeness"], "periods": MONTHS},
@@ -499,7 +509,7 @@ IMPOSSIBLE = {
     withdrawn: {"key_ceremony", "revocation"},
     withdrawn_and_the_withdrawal_is_lost: {"key_ceremony", "revocation"},
     # one office signs it
-    two_offices_with_one_key: {"dataset_proposed", "exchange_standard_issued"},
+    two_offices_with_one_key: {"dataset_proposed", "exchange_standard_issued", "period_closed"},
 }
 TABLE = [
     pytest.param(kind, state, id=f"{kind}-{state.__name__}")

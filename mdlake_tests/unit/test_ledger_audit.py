@@ -7,14 +7,13 @@ import json
 import multiprocessing
 import os
 import shutil
-import sqlite3
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, create_engine, insert
 
 import mdlake.ledger.audit
 from mdlake.errors import LedgerError
@@ -25,21 +24,9 @@ AT = datetime(2024, 6, 1, 8, 30, tzinfo=UTC)
 SIGNER = "security@ministry"
 
 
-@pytest.fixture(scope="session")
-def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    Ledger(f"sqlite:///{file}").upgrade()
-    return file
-
-
 @pytest.fixture
-def file(tmp_path: Path, empty_ledger: Path) -> Path:
-    return Path(shutil.copy(empty_ledger, tmp_path / "ledger.db"))
-
-
-@pytest.fixture
-def ledger(file: Path) -> Ledger:
-    return Ledger(f"sqlite:///{file}")
+def ledger(ledger_url: str) -> Ledger:
+    return Ledger(ledger_url)
 
 
 @pytest.fixture
@@ -54,12 +41,15 @@ def five_entries(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def tamper(file: Path, *statements: str) -> None:
-    connection = sqlite3.connect(file)
-    with connection:
+def tamper(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # as a forger who rules the server: SQLite looks at foreign keys only where it is asked to
+            connection.exec_driver_sql("SET session_replication_role = replica")
         for statement in statements:
-            connection.execute(statement)
-    connection.close()
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def allowed(key: SigningKey, options: str = "") -> AllowedSigners:
@@ -129,13 +119,10 @@ def test_details_without_one_json_form_are_refused(ledger: Ledger, details: dict
     [
         ("UPDATE audit_entries SET actor = 'nobody' WHERE seq = 3", 3, "hash does not match"),
         ("UPDATE audit_entries SET at = replace(at, '2024', '2023') WHERE seq = 2", 2, "hash does not match"),
-        ("UPDATE audit_entries SET at = 20240601 WHERE seq = 2", 2, "hash does not match"),
-        ("UPDATE audit_entries SET actor = x'00ff' WHERE seq = 3", 3, "hash does not match"),
         ("UPDATE audit_entries SET details = '{\"number\":7}' WHERE seq = 4", 4, "hash does not match"),
         ("UPDATE audit_entries SET details = '{\"number\": 4}' WHERE seq = 4", 4, "details are not the JSON"),
         ("UPDATE audit_entries SET details = '[' WHERE seq = 4", 4, "details are not the JSON"),
         ("UPDATE audit_entries SET details = '[]' WHERE seq = 4", 4, "details are not the JSON"),
-        ("UPDATE audit_entries SET details = x'7b7d' WHERE seq = 4", 4, "details are not the JSON"),
         ("UPDATE audit_entries SET hash = previous_hash WHERE seq = 5", 5, "hash does not match"),
         ("UPDATE audit_entries SET previous_hash = 'f' WHERE seq = 1", 1, "chain broken"),
         ("DELETE FROM audit_entries WHERE seq = 1", 1, "gap"),
@@ -150,16 +137,26 @@ def test_details_without_one_json_form_are_refused(ledger: Ledger, details: dict
     ],
 )
 def test_a_changed_log_is_refused_with_the_first_bad_entry(
-    five_entries: Ledger, file: Path, statement: str, seq: int, what: str
+    five_entries: Ledger, ledger_url: str, statement: str, seq: int, what: str
 ) -> None:
-    tamper(file, statement)
+    tamper(ledger_url, statement)
     with pytest.raises(LedgerError, match=rf"^audit entry {seq}: .*{what}"):
         five_entries.audit.verify()
 
 
-def test_text_that_is_not_utf8_is_a_ledger_error(five_entries: Ledger, file: Path) -> None:
-    tamper(file, "UPDATE audit_entries SET actor = CAST(x'ff' AS TEXT) WHERE seq = 3")
-    with pytest.raises(LedgerError, match="UTF-8"):
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE audit_entries SET at = 20240601 WHERE seq = 3", "audit entry 3: .*hash does not match"),
+        ("UPDATE audit_entries SET actor = x'00ff' WHERE seq = 3", "audit entry 3: .*hash does not match"),
+        ("UPDATE audit_entries SET details = x'7b7d' WHERE seq = 3", "audit entry 3: .*details are not the JSON"),
+        ("UPDATE audit_entries SET actor = CAST(x'ff' AS TEXT) WHERE seq = 3", "UTF-8"),
+    ],
+)
+def test_what_only_sqlite_lets_into_a_column_is_refused(five_entries: Ledger, ledger_url: str, statement: str, what: str) -> None:
+    tamper(ledger_url, statement)
+    with pytest.raises(LedgerError, match=what):
         five_entries.audit.verify()
 
 
@@ -246,30 +243,32 @@ def test_a_checkpoint_without_its_signature_file_is_refused(five_entries: Ledger
 
 
 def test_a_log_that_was_cut_off_is_found_by_a_checkpoint_kept_elsewhere(
-    five_entries: Ledger, key: SigningKey, file: Path
+    five_entries: Ledger, key: SigningKey, ledger_url: str
 ) -> None:
     kept = five_entries.audit.checkpoint(key, AT)
-    tamper(file, "DELETE FROM audit_checkpoints", "DELETE FROM audit_entries WHERE seq > 3")
+    tamper(ledger_url, "DELETE FROM audit_checkpoints", "DELETE FROM audit_entries WHERE seq > 3")
     assert five_entries.audit.verify().entries == 3
     with pytest.raises(LedgerError, match=r"^audit entry 4: missing tail: .* names entry 5, .* ends at 3"):
         five_entries.audit.verify([kept])
-    tamper(file, "DELETE FROM audit_entries")
+    tamper(ledger_url, "DELETE FROM audit_entries")
     with pytest.raises(LedgerError, match=r"^audit entry 1: missing tail"):
         five_entries.audit.verify([kept])
 
 
-def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint_too(five_entries: Ledger, key: SigningKey, file: Path) -> None:
+def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint_too(
+    five_entries: Ledger, key: SigningKey, ledger_url: str
+) -> None:
     five_entries.audit.checkpoint(key, AT)
-    tamper(file, "DELETE FROM audit_entries WHERE seq > 3")
+    tamper(ledger_url, "DELETE FROM audit_entries WHERE seq > 3")
     with pytest.raises(LedgerError, match="missing tail"):
         five_entries.audit.verify()
 
 
 def test_a_tail_that_was_written_anew_is_found_by_a_checkpoint_kept_elsewhere(
-    five_entries: Ledger, key: SigningKey, file: Path
+    five_entries: Ledger, key: SigningKey, ledger_url: str
 ) -> None:
     kept = five_entries.audit.checkpoint(key, AT)
-    tamper(file, "DELETE FROM audit_checkpoints", "DELETE FROM audit_entries WHERE seq > 3")
+    tamper(ledger_url, "DELETE FROM audit_checkpoints", "DELETE FROM audit_entries WHERE seq > 3")
     for _ in range(3):
         five_entries.audit.append("forger", "gate.asked", {}, AT)
     assert five_entries.audit.verify().entries == 6
@@ -305,15 +304,15 @@ def test_a_checkpoint_of_a_key_that_expired_later_still_holds(five_entries: Ledg
 # Many writers
 
 
-def append_fifty(file: Path, writer: int) -> None:
-    ledger = Ledger(f"sqlite:///{file}")
+def append_fifty(url: str, writer: int) -> None:
+    ledger = Ledger(url)
     for number in range(50):
         ledger.audit.append(f"writer {writer}", "key.used", {"number": number}, AT)
 
 
-def test_four_processes_append_to_one_chain(ledger: Ledger, file: Path) -> None:
+def test_four_processes_append_to_one_chain(ledger: Ledger, ledger_url: str) -> None:
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as processes:
-        assert list(processes.map(append_fifty, [file] * 4, range(4))) == [None] * 4
+        assert list(processes.map(append_fifty, [ledger_url] * 4, range(4))) == [None] * 4
     assert ledger.audit.verify().entries == 200
     by_writer: dict[str, list[object]] = {}
     for entry in ledger.audit.entries():
@@ -334,7 +333,7 @@ def test_a_writer_that_was_overtaken_starts_again_and_gives_up_in_the_end(ledger
 
     assert ledger._database.write(lambda connection: overtaken(connection, 3)) == 4
     tries.clear()
-    with pytest.raises(LedgerError, match="IntegrityError: UNIQUE"):
+    with pytest.raises(LedgerError, match=r"IntegrityError: UNIQUE|UniqueViolation: duplicate key"):
         ledger._database.write(lambda connection: overtaken(connection, 1000))
     assert len(tries) == 10
     assert ledger.audit.verify().entries == 1

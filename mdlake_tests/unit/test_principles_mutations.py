@@ -247,6 +247,10 @@ def _two_units_did_not_send(subject: Subject) -> Subject:
     return replace(subject, contract=replace(subject.contract, reporting_units=units), delivered_units=sent)
 
 
+def _two_units_came_late(subject: Subject) -> Subject:
+    return replace(subject, days_late={f"{number:02}": {5: 9, 17: 40}.get(number, 0) for number in range(31)})
+
+
 def _first_half_is_of_men(subject: Subject) -> Subject:
     contract = replace(subject.contract, reporting_unit_column="sex")
     middle = subject.row_count // 2
@@ -259,6 +263,7 @@ MUTATIONS: Mapping[tuple[str, str], Mutation] = {
     ("headers_as_contracted", "raw"): Mutation("a header is an alias", _by_alias),
     ("filled_columns", "raw"): Mutation("a column is empty throughout", lambda file: file.set("تاریخ شروع به کار", "")),
     ("reporting_units_complete", "raw"): Mutation("two units did not send", in_subject=_two_units_did_not_send),
+    ("punctual", "raw"): Mutation("two units came late", in_subject=_two_units_came_late),
     ("rows_accounted", "standardized"): Mutation("a row is lost", in_subject=_one_row_less),
     ("identifiers_valid", "standardized"): Mutation("wrong check digits", lambda f: f.set("کد ملی", _wrong_check_digit, 20)),
     ("values_readable", "standardized"): Mutation("words for wages", lambda file: file.set("دستمزد روزانه", "نامشخص", 25)),
@@ -538,6 +543,12 @@ def _reporting_units_complete(subject: Subject) -> Parts:
     return {f"units {', '.join(missing)}": (len(units.codes), len(missing))}
 
 
+def _punctual(subject: Subject) -> Parts:
+    late = sorted(unit for unit, days in subject.days_late.items() if days > 0)
+    most = max(subject.days_late.values(), default=0)
+    return {f"units {', '.join(late)}, up to {most} days": (len(subject.days_late), len(late))}
+
+
 AMOUNTS = ("daily_wage", "insurable_wage", "premium")
 
 
@@ -619,6 +630,7 @@ RECOUNTED: Mapping[str, Callable[[Subject], Parts]] = {
     "logical_edits": _logical_edits,
     "required_when": _required_when,
     "reporting_units_complete": _reporting_units_complete,
+    "punctual": _punctual,
     "exactly_one_filled": _exactly_one_filled,
     "rows_of_their_unit": _rows_of_their_unit,
     "compositions": _compositions,
@@ -646,6 +658,34 @@ def test_the_counts_are_those_of_a_slow_recomputation(
         assert found.share == max((failed / max(checked, 1) for checked, failed in parts.values()), default=0)
 
 
+NAMING_ROWS = [asked for asked in ASKED if asked[1] == "standardized" and RULES[asked[0]].fix]
+
+
+@pytest.mark.parametrize(("rule", "layer"), NAMING_ROWS)
+def test_without_the_rows_that_a_rule_names_it_finds_nothing(rule: str, layer: str, month: Callable[[], Month]) -> None:
+    subject = mutated(month, rule, layer)
+    question = RULES[rule].ask(subject)
+    for part, (_, failed) in answer(rule, subject).parts.items():
+        if part not in question.rows:
+            assert question.known, "a part that no row can be named of is counted before"
+            continue
+        named = question.rows[part].fill_null(False)
+        count = subject.rows.filter(named).collect().height
+        assert count == failed or (count >= failed and part in question.frames), "rows, or all rows of some units"
+        rest = subject.rows.filter(~named).collect()
+        left = answer(rule, replace(subject, rows=rest.lazy(), row_count=rest.height, filled=filled(rest)))
+        # the quartiles of what is left are others
+        assert part not in left.parts or rule == "outliers"
+
+
+def test_every_rule_that_one_file_can_answer_has_its_fix_in_both_languages(sound: Mapping[str, Subject]) -> None:
+    elsewhere = {rule for rule, layer in ASKED if layer in ("pseudonymized", "published")}
+    compared = {"declared_rows", "rows_accounted", "reporting_units_complete", "punctual", "foreign_keys", "shared_variables"}
+    compared |= {name for name in RULES if name.endswith("against_previous")} | {"stable_attributes"}
+    for name, rule in RULES.items():
+        assert (rule.fix is None) == (name in compared | elsewhere), name
+
+
 # ── what a rule may not do ───────────────────────────────────────────────────────────────────────────────────────────
 
 COMPARES = {
@@ -670,6 +710,7 @@ COMPARES = {
     "rows_of_their_unit",
     "compositions",
     "reporting_units_complete",
+    "punctual",
 }
 
 

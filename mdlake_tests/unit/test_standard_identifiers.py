@@ -186,3 +186,12 @@ def test_a_column_of_numbers_is_read_too() -> None:
         ("0499370899", None),
         (None, "missing"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "digits"),
+    [("national_code", slice(9)), ("legal_id", slice(10)), ("bank_card", slice(15)), ("sheba", slice(4, None))],
+)
+def test_the_check_digits_of_every_published_identifier_are_found_from_its_other_digits(name: str, digits: slice) -> None:
+    completed = identifier_type(name).complete(pl.Series([text[digits] for text in VALID[name]]))
+    assert completed.to_list() == VALID[name]

@@ -421,6 +421,7 @@ def test_the_descriptor_tells_of_the_file_what_is_so(bad: dict[str, DeliveredFil
                 "dialect": {"delimiter": ","},
                 "bytes": len(content),
                 "hash": "sha256:" + hashlib.sha256(content).hexdigest(),
+                "schema": {"fields": [{"name": name, "type": "string"} for name in content.decode().splitlines()[0].split(",")]},
             }
         ],
         "mdlake": {
@@ -430,6 +431,7 @@ def test_the_descriptor_tells_of_the_file_what_is_so(bad: dict[str, DeliveredFil
             "contract_version": "1.0",
             "declared_rows": len(raw_rows(delivery)),
             "sequence": 1,
+            "supersedes": None,
         },
     }
 

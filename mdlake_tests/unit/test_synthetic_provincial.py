@@ -231,6 +231,7 @@ def test_a_part_says_whose_it_is_in_its_name_and_its_descriptor(tmp_path: Path) 
         "contract_version": "1.0",
         "declared_rows": part.rows,
         "sequence": 2,
+        "supersedes": 1,
     }
 
 

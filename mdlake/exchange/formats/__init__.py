@@ -12,9 +12,21 @@ import polars as pl
 
 from mdlake.exchange.formats import csv, dbf, parquet, xlsx
 from mdlake.exchange.formats.csv import NeedsStrictReading
-from mdlake.exchange.formats.form import Encoding, FileFormat, Form
+from mdlake.exchange.formats.form import DELIMITERS, Encoding, FileFormat, Form
+from mdlake.exchange.formats.xlsx import GUIDE_SHEET
+from mdlake.exchange.formats.xlsx_package import MAX_CELLS
 
-__all__ = ["Encoding", "FileFormat", "Form", "NeedsStrictReading", "read_header", "read_rows"]
+__all__ = [
+    "DELIMITERS",
+    "GUIDE_SHEET",
+    "MAX_CELLS",
+    "Encoding",
+    "FileFormat",
+    "Form",
+    "NeedsStrictReading",
+    "read_header",
+    "read_rows",
+]
 
 
 def read_header(path: Path, form: Form) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mdlake.errors import MdlakeError
+
 __all__ = ["DELIMITERS", "Encoding", "FileFormat", "Form"]
 
 FileFormat = Literal["csv", "xlsx", "parquet", "dbf"]
@@ -32,6 +34,26 @@ class Form:
     format: FileFormat
     encoding: Encoding | None = None
     delimiter: str | None = None
+
+    @classmethod
+    def of_file(cls, name: str, encoding: Encoding | None, delimiter: str | None) -> Form:
+        """The form of a file by the ending of its name, as far as nothing else is said: CSV is UTF-8, separated by commas.
+
+        Raises:
+            MdlakeError: there is no such format, or what is said does not go with it.
+        """
+        stem, _, suffix = name.lower().rpartition(".")
+        if not stem or suffix not in _ENCODINGS:
+            raise MdlakeError(
+                "the name ends as no format does",
+                where=name,
+                next_step=f"Let it end in {', '.join(f'.{f}' for f in _ENCODINGS)}.",
+            )
+        is_csv = suffix == "csv"
+        form = cls(suffix, encoding or ("utf-8" if is_csv else None), delimiter or ("," if is_csv else None))
+        if problem := form.problem():
+            raise MdlakeError(problem, where=name, next_step="Say it with --encoding and --delimiter.")
+        return form
 
     def problem(self) -> str | None:
         """What does not go together, as a sentence without a full stop; None where all does."""

@@ -2,7 +2,8 @@
 
 Numbers come as spreadsheets keep them, without exponent and without a point where they are whole: a code that was stored as a
 number has lost its leading zeros before it came here. Dates come as YYYY-MM-DD, truth as 1 and 0. A cell that holds an error
-(#N/A) is refused, because blank would hide it. Not here: whether the package is sound.
+(#N/A) is refused, because blank would hide it. One sheet beside the table may have content, if its name says that it is the
+guide of a template; it is not read. Not here: whether the package is sound.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from mdlake.errors import DeliveryRefused
 from mdlake.exchange.formats.xlsx_package import check_package
 from mdlake.layers import MALFORMED, ROW
 
-__all__ = ["read_header", "read_rows"]
+__all__ = ["GUIDE_SHEET", "read_header", "read_rows"]
+
+GUIDE_SHEET = "راهنما"
+"""Name of the sheet that explains the columns of a template."""
 
 _MIDNIGHT = r"^(\d{4,}-\d{2}-\d{2}) 00:00:00$"
 
@@ -29,8 +33,7 @@ def read_header(path: Path) -> tuple[str, ...]:
     Raises:
         DeliveryRefused: `empty_file`, `unreadable_file`, `too_many_columns` or `too_large`.
     """
-    check_package(path)
-    header = _table(path, rows=1)
+    header = _table(path, check_package(path), rows=1)
     return tuple("" if name is None else name for name in header.row(0))
 
 
@@ -44,8 +47,7 @@ def read_rows(path: Path, names: Sequence[str], rows: int) -> Iterator[pl.DataFr
     Raises:
         DeliveryRefused: as `read_header`.
     """
-    check_package(path)
-    table = _table(path)
+    table = _table(path, check_package(path))
     table.columns = list(names)
     filled = table.select(pl.any_horizontal(pl.all() != "").arg_true().max()).item()
     table = table.slice(1, filled)
@@ -61,11 +63,17 @@ def _as_delivered(text: pl.Expr) -> pl.Expr:
     return pl.when(written != "").then(written)
 
 
-def _table(path: Path, rows: int | None = None) -> pl.DataFrame:
-    """The sheet that has content, from its first row that is not blank, every cell as text."""
+def _table(path: Path, filled: int, rows: int | None = None) -> pl.DataFrame:
+    """The sheet that has content and is no guide, from its first row that is not blank, every cell as text."""
     try:
         workbook = fastexcel.read_excel(path)
-        for name in workbook.sheet_names:
+        names = list(workbook.sheet_names)
+        if filled > 1:
+            if GUIDE_SHEET not in names or not workbook.load_sheet(GUIDE_SHEET, header_row=None, n_rows=1).total_height:
+                fix = "Leave only the sheet with the table, and send again."
+                raise _unreadable(path, "more than one of its sheets has content", fix)
+            names.remove(GUIDE_SHEET)
+        for name in names:
             sheet = workbook.load_sheet(name, header_row=None, n_rows=rows, dtypes="string")
             if sheet.total_height:
                 break
@@ -85,6 +93,8 @@ def _has_errors(path: Path, errors: Sequence[Any]) -> DeliveryRefused:
     return DeliveryRefused("unreadable_file", what, where=path.name, next_step="Correct these cells, and send again.")
 
 
-def _unreadable(path: Path, what: str) -> DeliveryRefused:
-    fix = "Open the table in a spreadsheet program, save it as a new .xlsx workbook, and send again."
+_SAVE_ANEW = "Open the table in a spreadsheet program, save it as a new .xlsx workbook, and send again."
+
+
+def _unreadable(path: Path, what: str, fix: str = _SAVE_ANEW) -> DeliveryRefused:
     return DeliveryRefused("unreadable_file", what, where=path.name, next_step=fix)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from mdlake.errors import DeliveryRefused
 from mdlake.exchange.formats.limits import check_content, check_count_of_columns
 
-__all__ = ["check_package"]
+__all__ = ["MAX_CELLS", "check_package"]
 
 _MAX_PARTS = 2_000
-_MAX_CELLS = 32_000_000
+MAX_CELLS = 32_000_000
 """The parser holds a sheet as a whole rectangle, up to 100 bytes a cell: here a full sheet of 30 columns, in 3 GB."""
 
 _MAX_TEXT_BYTES = 1 << 30
@@ -42,8 +42,8 @@ _SPACE = np.isin(np.arange(256), list(b" \t\r\n/>"))
 _SHEET, _SHARED = re.compile(rb"<(?:\w+:)?sheetData[\s/>]"), re.compile(rb"<(?:\w+:)?sst[\s/>]")
 
 
-def check_package(path: Path) -> None:
-    """Refuse what is no sound XLSX package with one table in it.
+def check_package(path: Path) -> int:
+    """How many sheets have content, one or two; refuse what is no sound XLSX package with at most one sheet beside its table.
 
     Raises:
         DeliveryRefused: `empty_file`, `unreadable_file`, `too_large` or `too_many_columns`.
@@ -58,7 +58,7 @@ def check_package(path: Path) -> None:
         parts = _parts(path, file)
         if not any(part.filename.lower() == "xl/workbook.xml" for part in parts):
             raise _unreadable(path, "it is a zip file and no workbook")
-        _check_sheets(path, file, parts)
+        return _check_sheets(path, file, parts)
 
 
 def _parts(path: Path, file: IO[bytes]) -> list[zipfile.ZipInfo]:
@@ -90,7 +90,7 @@ def _parts(path: Path, file: IO[bytes]) -> list[zipfile.ZipInfo]:
     return parts
 
 
-def _check_sheets(path: Path, file: IO[bytes], parts: list[zipfile.ZipInfo]) -> None:
+def _check_sheets(path: Path, file: IO[bytes], parts: list[zipfile.ZipInfo]) -> int:
     # a sheet refers to the text that its workbook shares, which is measured first
     shared = _Shared(path)
     sheets: list[_Sheet] = []
@@ -112,8 +112,11 @@ def _check_sheets(path: Path, file: IO[bytes], parts: list[zipfile.ZipInfo]) -> 
     filled = sum(sheet.filled for sheet in sheets)
     if filled == 0:
         raise DeliveryRefused("empty_file", "no sheet has a cell", where=path.name, next_step="Send the file again, complete.")
-    if filled > 1:
-        raise _unreadable(path, "more than one of its sheets has content", "Leave only the sheet with the table, and send again.")
+    if filled > 2:
+        raise _unreadable(
+            path, "more than two of its sheets have content", "Leave only the sheet with the table, and send again."
+        )
+    return filled
 
 
 def _unpacked(path: Path, file: IO[bytes], part: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -240,8 +243,8 @@ class _Sheet:
             self._count_text(codes, _elements(codes, "v"))
             self.filled = self.filled or re.search(rb"<(?:\w+:)?is[\s>]", block) is not None
             check_count_of_columns(self.path, self.columns)
-            if self.rows * self.columns > _MAX_CELLS or self.text_bytes > _MAX_TEXT_BYTES:
-                what = f"a sheet of it reaches over more than {_MAX_CELLS:,} cells, or repeats too long a text"
+            if self.rows * self.columns > MAX_CELLS or self.text_bytes > _MAX_TEXT_BYTES:
+                what = f"a sheet of it reaches over more than {MAX_CELLS:,} cells, or repeats too long a text"
                 fix = "Delete what stands outside the table; send a table of this size as CSV or Parquet."
                 raise DeliveryRefused("too_large", what, where=self.path.name, next_step=fix)
 
