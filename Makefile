@@ -37,7 +37,7 @@ tools: ## Chromium, the age command and PostgreSQL for the tests, where this acc
 		|| echo "Chromium, age or PostgreSQL is missing, and no right to install it: the tests that need it will be skipped"
 
 test: setup lint tools ## every test but the long ones
-	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadfile --no-loadscope-reorder
 
 acceptance: setup tools ## the long tests: memory at full size, processes killed in every layer
 	$(BIN)/python -m pytest -m acceptance mdlake_tests/acceptance

@@ -23,6 +23,7 @@ from mdlake.config import Dataset, Home
 from mdlake.errors import PartitionBusy
 from mdlake.pipeline.assets import ROOM_LAYERS
 from mdlake.pipeline.build import build_definitions
+from mdlake.pipeline.held_event_log import held_instance
 from mdlake.pipeline.naming import HOST_TAG, PARTITION_TAG, job_name, partition_tag
 from mdlake.standard import Period
 from mdlake.steps import Room, open_house
@@ -47,7 +48,7 @@ class LocalRuns:
         self._home = home
 
     def __enter__(self) -> LocalRuns:
-        self._instance = dg.DagsterInstance.from_config(str(self._home.dagster))
+        self._instance = held_instance(self._home.dagster)
         houses = [open_house(self._home, room, lambda: datetime.now(UTC)) for room in ROOM_LAYERS]
         self._definitions: dict[Room, dg.Definitions] = {
             house.room: build_definitions(house, loggers={"silent": dg.LoggerDefinition(_silent)}) for house in houses

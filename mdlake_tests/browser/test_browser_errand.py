@@ -29,7 +29,7 @@ from mdlake.standard import Period
 from mdlake.steps import House, open_house, partition_statuses
 from mdlake.synthetic import Ministry
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 LIST, PLACES = "sso/insured_contributions", "sso/workplaces"
 REFUSED = "1403-02"

@@ -32,7 +32,6 @@ from mdlake.standard import Period, day_of_solar_hijri, midnight_in_iran
 from mdlake.steps import House, house_of
 
 pytestmark = [
-    pytest.mark.xdist_group("alerts"),
     # the server of the tests knows that TLS is on before it asks for a password, and warns all the same
     pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),
 ]

@@ -36,8 +36,6 @@ from mdlake.standard.identifiers import FAULTS as IDENTIFIER_FAULTS
 from mdlake.steps import House, house_of
 from mdlake.synthetic import Ministry
 
-pytestmark = pytest.mark.xdist_group("documentation")
-
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "assets_config"
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -165,7 +165,6 @@ def _findings(installed: Installation, key: str, period: Period, truth: pl.DataF
         yield Finding(harm, harmed.height, found, frozenset(harmed[REASONS]), caught)
 
 
-@pytest.mark.xdist_group("planted defects")
 @pytest.mark.parametrize("key", Ministry().datasets)
 def test_every_class_of_defects_is_caught_by_a_rule_of_its_principle_or_leaves_with_its_reason(
     key: str, findings: Callable[[str], list[Finding]]
@@ -182,7 +181,6 @@ def test_every_class_of_defects_is_caught_by_a_rule_of_its_principle_or_leaves_w
             assert RULES[caught.rule].principle == caught.principle
 
 
-@pytest.mark.xdist_group("planted defects")
 def test_the_table_of_all_classes_of_defects_has_no_gap(
     findings: Callable[[str], list[Finding]], record_property: Callable[[str, object], None]
 ) -> None:

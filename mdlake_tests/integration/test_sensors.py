@@ -613,6 +613,7 @@ def test_a_refused_month_is_told_once_and_its_failed_run_not_besides(
 def test_runs_that_fail_or_are_killed_in_either_location_are_told_and_those_that_a_person_ends_are_not(
     telling: Location, now: Now, mail: MailServer, instance: dg.DagsterInstance
 ) -> None:
+    now.moment -= timedelta(minutes=1)  # a run that is only recorded as failed has failed in a whole second
     telling.tick(PEOPLE)
     dataset = telling.house.configuration.dataset(PLACES)
     request = dg.RunRequest(
