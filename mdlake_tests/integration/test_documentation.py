@@ -28,6 +28,7 @@ from written_pages import PAGES
 from mdlake.cli import cli
 from mdlake.config import Home, load_configuration
 from mdlake.exchange.check_report import FIXES_FA
+from mdlake.exchange.receipt import REASONS
 from mdlake.governance import namespace
 from mdlake.governance.signatures import check_signatures
 from mdlake.layers import FAULTS
@@ -45,6 +46,7 @@ EXECUTED, IN_EMPTY_HOME, AT_DESK = "executed", "executed in an empty home", "exe
 _BLOCK = re.compile(r"^<!-- (?P<mark>.+?) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_TEST = re.compile(r"`(mdlake_tests/[\w/]+\.py)::(test_\w+)`")
 _PATH = re.compile(r"`((?:mdlake|mdlake_tests|assets_config|benchmarks|docs)/[\w./-]*)`")
 
 
@@ -258,6 +260,22 @@ def test_the_tables_of_reasons_say_what_the_check_of_a_file_says() -> None:
         assert f"| `{code}` | {fault.title.fa} | {fault.fix.fa} |\n" in persian
     for code, fix in FIXES_FA.items():
         assert re.search(rf"^\| `{code}` \| [^|]+ \| {re.escape(fix)} \|$", persian, re.MULTILINE), code
+
+
+def test_the_page_on_security_has_every_reason_of_the_intake_with_a_test_that_exists() -> None:
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    section = page.partition("## What the intake refuses\n")[2].partition("\n## ")[0]
+    codes: set[str] = set()
+    for row in [line for line in section.splitlines() if line.startswith("| ")][1:]:
+        attack, reasons, tests = row.strip("|").split("|")
+        named = re.findall(r"`(\w+)`", reasons)
+        assert named, attack
+        assert _TEST.fullmatch(tests.strip()), attack
+        codes.update(named)
+    assert codes == set(REASONS)
+    for path, name in _TEST.findall(section):
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{path}::{name}"
 
 
 @pytest.mark.parametrize("name", PAGES)

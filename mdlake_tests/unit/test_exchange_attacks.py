@@ -85,8 +85,9 @@ class Site:
     def checked(self, descriptor: dict[str, Any], data: bytes) -> dict[str, bytes]:
         """The files of a package, with the self-check of the unit over whatever they say."""
         said, resource = descriptor["mdlake"], descriptor["resources"][0]
-        names = ("organization", "dataset", "period", "contract_version")
-        check = {name: said[name] for name in names} | {"rows": said["declared_rows"], "hash": resource["hash"]}
+        names = ("organization", "dataset", "period", "reporting_unit", "contract_version")
+        check = {name: said[name] for name in names if name in said}
+        check |= {"rows": said["declared_rows"], "hash": resource["hash"]}
         content = json.dumps({"format": "mdlake-self-check/1", **check}).encode()
         signature = sign(content, self.office.keys[UNIT], "mdlake-self-check").encode()
         named = {"self-check.json": content, "self-check.json.sig": signature, resource["path"]: data}
@@ -220,12 +221,17 @@ def linked_from_another(site: Site, package: Path) -> tuple[Path, str]:
 def test_anothers_package_is_nobodys_else(site: Site, attack: Callable[[Site, Path], tuple[Path, str]]) -> None:
     package = site.send()
     content = package.read_bytes()
-    _, reason = attack(site, package)
+    copy, reason = attack(site, package)
+    came, folder = both(copy), copy.parent
     [received] = site.intake.take_in("tvto", AT)
     assert received.refusal is not None
     assert received.refusal.reason == reason
     assert "data" not in site.reached
     assert site.house.ledger.current_deliveries("tvto") == ()
+    assert site.house.ledger.packages("tvto")[-1].reason == reason
+    assert set(came) <= {path.read_bytes() for path in (folder / "refused").iterdir()}
+    receipts = [json.loads(path.read_text(encoding="utf-8")) for path in (site.outbox / "tvto").glob("*.receipt.json")]
+    assert max(receipts, key=lambda receipt: receipt["package"]["number"])["reason"]["code"] == reason
     assert package.read_bytes() == content
 
 
@@ -359,6 +365,59 @@ def test_whatever_is_changed_about_a_package_it_is_refused_with_a_reason_and_kep
 
     every()
     assert site.house.landing.path(first.delivery).read_bytes() == site.file.csv_path.read_bytes()
+
+
+# ── right packages of what was not agreed on, or was taken in before ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"period": "1403-04"}, "future_period"),
+        ({"period": "1398-01"}, "not_expected"),
+        ({"dataset": "nothing"}, "not_expected"),
+        ({"contract_version": "9.9"}, "contract_version"),
+        ({"reporting_unit": "05"}, "unexpected_reporting_unit"),
+    ],
+)
+def test_what_was_not_agreed_on_is_refused_before_its_data_file_is_read(site: Site, changed: dict[str, str], reason: str) -> None:
+    package = site.arrive(site.office.sealed(tarred(site.members(**changed))))
+    assert site.refused(*both(package)) == reason
+    assert site.reached == ["decrypt", "descriptor"]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "supersedes", "reason"),
+    [(-1, -1, "older_sequence"), (0, 0, "older_sequence"), (1, -1, "supersedes"), (1, None, "supersedes")],
+)
+def test_what_does_not_come_after_the_accepted_is_refused_before_its_data_file_is_read(
+    site: Site, sequence: int, supersedes: int | None, reason: str
+) -> None:
+    """The numbers are counted from the accepted one."""
+    at = site.next_sequence + 1
+    site.send(sequence=at)
+    [accepted] = site.answers()
+    assert accepted.refusal is None
+    site.reached.clear()
+    replaces = None if supersedes is None else at + supersedes
+    package = site.arrive(site.office.sealed(tarred(site.members(sequence=at + sequence, supersedes=replaces))))
+    assert site.refused(*both(package)) == reason
+    assert site.reached == ["decrypt", "descriptor"]
+    assert site.house.landing.path(accepted.delivery).read_bytes() == site.file.csv_path.read_bytes()
+
+
+def test_an_accepted_package_is_a_replay_under_every_name_and_is_not_decrypted_again(site: Site) -> None:
+    package = site.send()
+    content, signature = both(package)
+    [accepted] = site.answers()
+    assert accepted.refusal is None
+    site.reached.clear()
+    for again in (package, package.with_name("renamed.tar.age")):
+        again.write_bytes(content)
+        signature_of(again).write_bytes(signature)
+        assert site.refused(content, signature) == "replay"
+    assert site.reached == []
+    assert {content, signature} <= {path.read_bytes() for path in (site.folder / "accepted").iterdir()}
 
 
 # ── races ────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -134,6 +134,8 @@ def refused(intake: Intake, at: datetime = AT) -> str:
     assert (newest["reason"]["fa"], newest["reason"]["en"]) == REASONS[reason]
     assert left_in(intake) == set()
     assert not list((intake.landing.root / "sso").glob(".opening*"))
+    kept = list((intake.landing.root / "sso" / "refused").glob("*.tar.age"))
+    assert len(kept) == sum(package.state == "refused" for package in intake.landing.ledger.packages("sso"))
     return reason
 
 
