@@ -101,30 +101,47 @@ def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
     Args:
         lead: names of the leading columns, most significant first.
     """
-    if lead and is_ascending([frame.get_column(name) for name in lead], strictly=True):
+    others = sorted(set(frame.columns) - set(lead))
+    if not lead:
+        return frame.sort(others, nulls_last=False)
+    repeats = _repeats([frame.get_column(name) for name in lead])
+    if repeats is None:
+        frame = frame.sort(lead, nulls_last=False)
+        repeats = _repeats([frame.get_column(name) for name in lead])
+        assert repeats is not None
+    if repeats.is_empty():
         return frame
-    return frame.sort([*lead, *sorted(set(frame.columns) - set(lead))], nulls_last=False)
+    # few rows share all of `lead` with a neighbour: only these are put in order among themselves
+    alike = pl.concat([repeats - 1, repeats]).unique().sort()
+    among = frame[alike].select(pl.arg_sort_by([*lead, *others], nulls_last=False)).to_series()
+    places = pl.int_range(frame.height, dtype=pl.UInt32, eager=True).scatter(alike, alike.gather(among))
+    return frame[places]
 
 
-def is_ascending(columns: Sequence[pl.Series], strictly: bool = False) -> bool:
-    """Whether rows stand in the order of these columns, missing values first; strictly: no two of them equal.
+def is_ascending(columns: Sequence[pl.Series]) -> bool:
+    """Whether rows stand in the order of these columns, missing values first."""
+    return _repeats(columns) is not None
+
+
+def _repeats(columns: Sequence[pl.Series]) -> pl.Series | None:
+    """The numbers (from zero) of rows that are equal to the row before in all these columns; None where rows do not ascend.
 
     Neighbours are compared, because `Series.is_sorted` takes ten times as long on text.
     """
-    pairs: pl.Series | None = None
+    rows: pl.Series | None = None
     for column in columns:
         # all neighbours at first, then only those whose columns so far were equal
         before, after = (
             (column.slice(0, max(len(column) - 1, 0)), column.slice(1))
-            if pairs is None
-            else (column.gather(pairs), column.gather(pairs + 1))
+            if rows is None
+            else (column.gather(rows - 1), column.gather(rows))
         )
         equal = before.eq_missing(after)
         rises = (before < after).fill_null(False) | (before.is_null() & after.is_not_null())
         if not (rises | equal).all():
-            return False
-        pairs = equal.arg_true() if pairs is None else pairs.filter(equal)
-    return not (strictly and pairs is not None and len(pairs))
+            return None
+        rows = equal.arg_true() + 1 if rows is None else rows.filter(equal)
+    return rows
 
 
 def content_id(frame: pl.DataFrame, lead: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ __all__ = [
 
 Room = Literal["secure", "research"]
 
-BATCH_ROWS = 1_500_000
+BATCH_ROWS = 1_200_000
 """Rows in memory at a time, and in one Parquet file."""
 
 LAYER_BELOW = {"standardized": "raw", "pseudonymized": "standardized", "published": "pseudonymized"}
