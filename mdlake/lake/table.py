@@ -97,16 +97,20 @@ class Table:
         Raises:
             LakeError: the commit is no longer in the log.
         """
-        table = self._open()
-        return _state(table, period, self.url) if table else None
+        return next(iter(self.states(period)), None)
 
-    def states(self) -> tuple[PartitionState, ...]:
-        """The last commit of every partition."""
+    def states(self, *periods: str) -> tuple[PartitionState, ...]:
+        """The last commit of each of the given partitions (of all, if none is given) that was ever written, by period.
+
+        Raises:
+            LakeError: a commit is no longer in the log.
+        """
         table = self._open()
         if table is None:
             return ()
-        found = (_state(table, str(p[PARTITION_COLUMN]), self.url) for p in table.partitions())
-        return tuple(sorted((s for s in found if s), key=lambda s: s.period))
+        wanted = periods or tuple(str(p[PARTITION_COLUMN]) for p in table.partitions())
+        versions = {period: table.transaction_version(_transaction(period)) for period in sorted(set(wanted))}
+        return _states(table, {period: version for period, version in versions.items() if version is not None}, self.url)
 
     def scan(self, *periods: str) -> pl.LazyFrame:
         """The rows of the given periods (all, if none is given), with the partition column, columns of all versions.
@@ -404,20 +408,20 @@ def _transaction(period: str) -> str:
     return f"mdlake/{PARTITION_COLUMN}={period}"
 
 
-def _state(table: DeltaTable, period: str, url: str) -> PartitionState | None:
-    version = table.transaction_version(_transaction(period))
-    if version is None:
-        return None
-    newest = table.version()
-    for entry in table.history(newest - version + 1):
-        if entry.get("version") == version and _COMMIT_KEY in entry:
-            record = json.loads(entry[_COMMIT_KEY])
-            return PartitionState(period, version, **record)
-    raise LakeError(
-        "the commit of the partition is no longer in the log",
-        where=f"{url} {period}",
-        next_step="Materialize the partition again.",
-    )
+def _states(table: DeltaTable, versions: Mapping[str, int], url: str) -> tuple[PartitionState, ...]:
+    """What the commits of these versions say of their partitions."""
+    if not versions:
+        return ()
+    history = table.history(table.version() - min(versions.values()) + 1)
+    records = {entry.get("version"): entry[_COMMIT_KEY] for entry in history if _COMMIT_KEY in entry}
+    for period, version in versions.items():
+        if version not in records:
+            raise LakeError(
+                "the commit of the partition is no longer in the log",
+                where=f"{url} {period}",
+                next_step="Materialize the partition again.",
+            )
+    return tuple(PartitionState(period, version, **json.loads(records[version])) for period, version in versions.items())
 
 
 def _paths(table: DeltaTable, wanted: list[tuple[str, str, Any]] | None) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import polars as pl
-import pyarrow.compute
 
 __all__ = ["once_per_value"]
 
@@ -23,6 +22,6 @@ def once_per_value(column: pl.Series, work: Callable[[pl.Series], _Result]) -> _
     """
     if column.to_frame().select(pl.first().approx_n_unique()).item() * _REPEATS > len(column):
         return work(column)
-    numbered = pyarrow.compute.dictionary_encode(column.to_arrow(compat_level=pl.CompatLevel.oldest()), null_encoding="encode")
+    numbered = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode(null_encoding="encode")
     distinct, numbers = pl.Series(column.name, numbered.dictionary, pl.String), pl.Series(numbered.indices)
     return work(distinct)[numbers]

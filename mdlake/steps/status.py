@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from mdlake.config import LAYERS, Contract, Dataset
 from mdlake.errors import MdlakeError
-from mdlake.governance import Missing
+from mdlake.governance import Missing, Standing
 from mdlake.lake import PartitionState
 from mdlake.layers import Tally
 from mdlake.ledger import Delivery, Verdict
 from mdlake.standard import Period
-from mdlake.steps.deliveries import current_by_partition, current_parts, delivered, delivery_inputs, of_units
+from mdlake.steps.deliveries import current_by_partition, delivered, delivery_inputs, of_units
 from mdlake.steps.house import House
 from mdlake.steps.judge import failure_text
 
@@ -72,18 +73,55 @@ class PartitionStatus:
 
 def partition_statuses(house: House, datasets: Iterable[Dataset], periods: Iterable[str] = ()) -> tuple[PartitionStatus, ...]:
     """The status of every dataset-month of which anything is known, by period and dataset."""
-    wanted = set(periods)
+    wanted, at = frozenset(periods), house.now()
+    # all months of a year were published under the same few decisions
+    standing = cache(lambda decision_id: house.register.standing(decision_id, at))
     found = []
     for dataset in datasets:
-        deliveries = house.ledger.deliveries(dataset.organization, dataset.name)
-        known = {d.period for d in deliveries} | {
-            v.period for v in house.ledger.latest_verdicts(organization=dataset.organization, dataset=dataset.name)
-        }
-        for key in known & wanted if wanted else known:
+        known = _Known.of(house, dataset, wanted)
+        for key in sorted(known.periods & wanted if wanted else known.periods):
             period = _reference_period(house, dataset, key)
             if period is not None:
-                found.append(_status(house, dataset, period, [d for d in deliveries if d.period == key]))
+                found.append(_status(house, dataset, period, known, standing))
     return tuple(sorted(found, key=lambda status: (running_order(Period.parse(status.period)), status.dataset)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger and the lake say of a dataset, read once for all its periods.
+
+    Attributes:
+        deliveries: by period, oldest first.
+        current: of them those that count, by period.
+        verdicts: the latest, by layer and period.
+        states: the last commits, by layer and period.
+    """
+
+    deliveries: Mapping[str, Sequence[Delivery]]
+    current: Mapping[str, Sequence[Delivery]]
+    verdicts: Mapping[tuple[str, str], Verdict]
+    states: Mapping[tuple[str, str], PartitionState]
+
+    @classmethod
+    def of(cls, house: House, dataset: Dataset, wanted: Collection[str]) -> _Known:
+        """Read it; commits of the wanted periods only, if any is named."""
+        named = {"organization": dataset.organization, "dataset": dataset.name}
+        deliveries: dict[str, list[Delivery]] = {}
+        for delivery in house.ledger.deliveries(**named):
+            deliveries.setdefault(delivery.period, []).append(delivery)
+        current: dict[str, list[Delivery]] = {}
+        for delivery in house.ledger.current_deliveries(**named):
+            current.setdefault(delivery.period, []).append(delivery)
+        verdicts = {(verdict.layer, verdict.period): verdict for verdict in house.ledger.latest_verdicts(**named)}
+        # a table is the same in all versions of its contract
+        tables = {layer: house.table(layer, dataset, dataset.newest) for layer in LAYERS}
+        states = {(layer, state.period): state for layer, table in tables.items() for state in table.states(*wanted)}
+        return cls(deliveries, current, verdicts, states)
+
+    @property
+    def periods(self) -> frozenset[str]:
+        """Of which anything came or was judged."""
+        return frozenset(self.deliveries) | {period for _, period in self.verdicts}
 
 
 def due_partitions(house: House, through: str = LAYERS[-1]) -> tuple[tuple[Dataset, Period], ...]:
@@ -185,22 +223,22 @@ def _reference_period(house: House, dataset: Dataset, key: str) -> Period | None
         return None
 
 
-def _status(house: House, dataset: Dataset, period: Period, deliveries: list[Delivery]) -> PartitionStatus:
+def _status(
+    house: House, dataset: Dataset, period: Period, known: _Known, standing: Callable[[str], Standing]
+) -> PartitionStatus:
     contract = dataset.contract(period)
-    states = {layer: house.table(layer, dataset, contract).state(period.key) for layer in LAYERS}
-    verdicts = {
-        layer: house.ledger.latest_verdict(layer, dataset.organization, dataset.name, period.key) if states[layer] else None
-        for layer in LAYERS
-    }
-    current = current_parts(house.ledger, dataset, contract, period)
+    states = {layer: known.states.get((layer, period.key)) for layer in LAYERS}
+    verdicts = {layer: known.verdicts.get((layer, period.key)) if states[layer] else None for layer in LAYERS}
+    current = of_units(known.current.get(period.key, ()), contract, period)
     missing = set(contract.units(period)) - {part.reporting_unit for part in current}
     standardized = states["standardized"]
     tally = Tally.from_json(standardized.details["tally"]) if standardized else Tally()
     producer = house.configuration.organizations[dataset.organization].label.en
     objections = (house.gate.objection(v, producer) for v in verdicts.values() if v is not None)
     refusing = next((objection for objection in objections if objection), None)
-    refused_delivery = _refused_last(deliveries, contract.units(period))
-    state, undecided, next_step = _standing(house, dataset, period, states, refusing, refused_delivery)
+    refused_delivery = _refused_last(known.deliveries.get(period.key, ()), contract.units(period))
+    stale = _stale(known, period)
+    state, undecided, next_step = _standing(house, dataset, period, states, refusing, refused_delivery, stale)
     return PartitionStatus(
         dataset=dataset.key,
         period=period.key,
@@ -217,12 +255,12 @@ def _status(house: House, dataset: Dataset, period: Period, deliveries: list[Del
         nearest=_nearest(v for v in verdicts.values() if v is not None),
         verdicts={layer: verdict.outcome if verdict else None for layer, verdict in verdicts.items()},
         failures=(*undecided, *(failure_text(r) for v in verdicts.values() if v for r in v.results if not r["passed"])),
-        fallen=_fallen(house, dataset, contract, period, states[LAYERS[-1]]) if state == "published" else (),
+        fallen=_fallen(house, dataset, period, states[LAYERS[-1]], standing) if state == "published" else (),
         next_step=next_step,
     )
 
 
-def _refused_last(deliveries: list[Delivery], units: tuple[str, ...]) -> Delivery | None:
+def _refused_last(deliveries: Sequence[Delivery], units: tuple[str, ...]) -> Delivery | None:
     """The latest refused delivery after which nothing of its reporting unit was accepted; of no unit's: nothing at all came."""
     last = {delivery.reporting_unit: delivery for delivery in deliveries if delivery.reporting_unit in units}
     refused = [delivery for delivery in (*last.values(), *deliveries[-1:]) if delivery.state == "refused"]
@@ -255,6 +293,7 @@ def _standing(
     states: Mapping[str, PartitionState | None],
     refusing: Missing | None,
     refused_delivery: Delivery | None,
+    stale: bool,
 ) -> tuple[str, tuple[str, ...], str]:
     """The state of a partition in a word, the decisions that are missing, and what to do next."""
     producer = house.configuration.organizations[dataset.organization].label.en
@@ -263,7 +302,7 @@ def _standing(
         return "delivery refused", (), f"{producer}: {refused_delivery.message}"
     if refusing is not None:
         return "refused", (), f"{producer} corrects and sends again; then: {run}"
-    if states["published"] is not None and not _stale(house, dataset, period):
+    if states["published"] is not None and not stale:
         return "published", (), "nothing to do"
     if states["raw"] is None:
         return "delivered", (), run
@@ -277,19 +316,18 @@ def _standing(
 
 
 def _fallen(
-    house: House, dataset: Dataset, contract: Contract, period: Period, published: PartitionState | None
+    house: House, dataset: Dataset, period: Period, published: PartitionState | None, standing: Callable[[str], Standing]
 ) -> tuple[str, ...]:
     """The decisions under which a partition was published and that count no more, unless others took their place."""
-    at = house.now()
-    standings = [house.register.standing(name, at) for name in (published.details.get("decisions", ()) if published else ())]
-    fallen = [standing for standing in standings if not standing.counts]
-    if not fallen or house.gate.ask_decisions(house.passage("published", dataset, contract, period)).allowed:
+    standings = [standing(name) for name in (published.details.get("decisions", ()) if published else ())]
+    fallen = tuple(f"decision {one.decision_id}: {one.reason}" for one in standings if not one.counts)
+    if not fallen:
         return ()
-    return tuple(f"decision {standing.decision_id}: {standing.reason}" for standing in fallen)
+    passage = house.passage("published", dataset, dataset.contract(period), period)
+    return () if house.gate.ask_decisions(passage).allowed else fallen
 
 
-def _stale(house: House, dataset: Dataset, period: Period) -> bool:
+def _stale(known: _Known, period: Period) -> bool:
     """Whether what is published was made from other content than the pseudonymized layer has now."""
-    verdict = house.ledger.latest_verdict("published", dataset.organization, dataset.name, period.key)
-    below = house.ledger.latest_verdict("pseudonymized", dataset.organization, dataset.name, period.key)
-    return verdict is None or below is None or verdict.inputs.get("pseudonymized") != below.content_id
+    published, below = (known.verdicts.get((layer, period.key)) for layer in ("published", "pseudonymized"))
+    return published is None or below is None or published.inputs.get("pseudonymized") != below.content_id
