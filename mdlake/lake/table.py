@@ -126,6 +126,8 @@ class Table:
         partition = {PARTITION_COLUMN: schema.pop(PARTITION_COLUMN)}
         if not files:
             return pl.LazyFrame(schema={**schema, **partition})
+        if len(periods) == len(files) == 1 and (written := _just_written(files[0], pl.Schema(schema))) is not None:
+            return written.lazy().with_columns(pl.lit(periods[0]).alias(PARTITION_COLUMN))
         return pl.scan_parquet(
             files, glob=False, schema=schema, hive_partitioning=True, hive_schema=partition, missing_columns="insert"
         )
@@ -143,10 +145,13 @@ class Table:
         frame = self.scan(period).drop(PARTITION_COLUMN)
         if columns is not None:
             frame = frame.select(columns)
-        files = self._files(period)
-        for uri in files:
-            whole = pl.scan_parquet(
-                uri, glob=False, schema=frame.collect_schema(), missing_columns="insert", extra_columns="ignore"
+        schema = frame.collect_schema()
+        for uri in self._files(period):
+            written = _just_written(uri, schema)
+            whole = (
+                pl.scan_parquet(uri, glob=False, schema=schema, missing_columns="insert", extra_columns="ignore")
+                if written is None
+                else written.lazy()
             )
             height = whole.select(pl.len()).collect().item()
             for offset in range(0, height, rows):
@@ -244,6 +249,7 @@ class PartitionWriter:
         self._hasher = ContentHasher(schema)
         self._files: list[AddAction] = []
         self._last_key: Any = None
+        self._whole: pl.DataFrame | None = None
         self._committed = False
         self.rows = 0
 
@@ -284,6 +290,7 @@ class PartitionWriter:
         size = _remote_size(self._table.url, path) if self._is_remote else os.path.getsize(target)
         stats = json.dumps({"numRecords": batch.height})
         self._files.append(AddAction(path, size, {PARTITION_COLUMN: self._period}, int(time.time() * 1000), True, stats))
+        self._whole = batch if len(self._files) == 1 else None
         self.rows += batch.height
 
     def _check_order(self, batch: pl.DataFrame) -> None:
@@ -352,6 +359,8 @@ class PartitionWriter:
                 # another partition of the table was committed first: take its version into account and try again
                 continue
             self._committed = True
+            if self._whole is not None:
+                _LAST_WRITTEN[:] = [(os.path.basename(self._files[0].path), self._whole)]
             return PartitionState(self._period, version, **json.loads(record))
         raise LakeError(
             "another run wrote this partition at the same time",
@@ -387,6 +396,22 @@ class PartitionWriter:
         DeltaTable.create(url, schema, mode="ignore", partition_by=[PARTITION_COLUMN], configuration=configuration)
         # not what `create` returns: it says the schema asked for, even where another one was made
         return DeltaTable(url)
+
+
+_LAST_WRITTEN: list[tuple[str, pl.DataFrame]] = []
+"""The name and rows of the only file of the partition that this process committed last, for the layer that is made of it.
+
+A file has its name alone and never changes, so its rows are those that a reader would find; a partition of several files
+is read back, because it does not fit in memory.
+"""
+
+
+def _just_written(uri: str, schema: pl.Schema) -> pl.DataFrame | None:
+    """The rows of a file that was written last, in the columns of this schema, if it has them all."""
+    for name, rows in _LAST_WRITTEN:
+        if name == os.path.basename(uri) and schema.items() <= rows.schema.items():
+            return rows.select(schema.names())
+    return None
 
 
 def _regroup(batches: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import mdlake.lake.table
 from mdlake.errors import LakeError
 from mdlake.lake import PARTITION_COLUMN, PartitionState, Retention, Table, Zone, canonical_order, content_id
 
@@ -33,6 +34,15 @@ ROWS = pl.DataFrame(
         "flag": [True, False, None, True],
     }
 )
+
+
+@pytest.fixture(params=["files", "memory"], autouse=True)
+def read_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the rows come from that this process committed last."""
+    if request.param == "files":
+        monkeypatch.setattr(mdlake.lake.table, "_just_written", lambda uri, schema: None)
+    monkeypatch.setattr(mdlake.lake.table, "_LAST_WRITTEN", [])
+    return str(request.param)
 
 
 @pytest.fixture
@@ -77,6 +87,33 @@ def test_what_is_written_is_read_with_its_types_and_its_blanks(table: Table) -> 
     assert state.details == {"run": "r1", "inputs": {"raw": "c0"}}
     assert (state.rows, state.content_id) == (4, content_id(ROWS, ("unit",)))
     assert table.states() == (state,)
+
+
+def test_a_partition_of_one_file_that_was_just_committed_is_not_read_back(table: Table, read_from: str) -> None:
+    write(table, "1403-01", ROWS)
+    [file] = Path(table.url).glob("period=1403-01/*.parquet")
+    aside = file.rename(file.with_suffix(".aside"))
+    if read_from == "files":
+        with pytest.raises(FileNotFoundError):
+            rows_of(table, "1403-01")
+        aside.rename(file)
+    assert_frame_equal(rows_of(table, "1403-01"), ROWS)
+    assert_frame_equal(pl.concat(table.batches("1403-01", 3)), ROWS)
+    assert [batch.height for batch in table.batches("1403-01", 3, ["wage"])] == [3, 1]
+    assert table.scan("1403-01").collect()[PARTITION_COLUMN].unique().to_list() == ["1403-01"]
+
+
+def test_what_another_process_writes_next_takes_the_place_of_what_this_one_wrote(table: Table) -> None:
+    write(table, "1403-01", ROWS)
+    own = [*mdlake.lake.table._LAST_WRITTEN]
+    other = ROWS.with_columns(wage=pl.lit(1, pl.Int64), town=pl.lit("y"))
+    write(table, "1403-01", other)
+    write(table, "1403-02", ROWS[:2], ROWS[2:])
+    for last in (own, []):
+        mdlake.lake.table._LAST_WRITTEN[:] = last
+        assert_frame_equal(rows_of(table, "1403-01", other.columns), other)
+        assert_frame_equal(rows_of(table, "1403-02"), ROWS)
+        assert table.scan("1403-02").collect()["town"].null_count() == ROWS.height
 
 
 def test_replacing_a_partition_leaves_the_others_as_they_were(table: Table) -> None:
