@@ -39,8 +39,8 @@ tools: ## Chromium, the age command and PostgreSQL for the tests, where this acc
 test: setup lint tools ## every test but the long ones
 	$(BIN)/python -m pytest -m 'not acceptance' -n 2 --dist loadfile --no-loadscope-reorder
 
-acceptance: setup tools ## the long tests: memory at full size, processes killed in every layer
-	$(BIN)/python -m pytest -m acceptance mdlake_tests/acceptance
+acceptance: setup tools ## the long tests: memory at full size, processes killed in every layer, leaks in whatever is written
+	$(BIN)/python -m pytest -m acceptance -n 2 --dist loadfile --no-loadscope-reorder mdlake_tests/acceptance
 
 bench: setup ## layer by layer against the floor and a peer; ROWS=1000000 by default
 	$(BIN)/python -m benchmarks.run --rows $(or $(ROWS),1000000)

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,7 +134,7 @@ class World:
 
 @pytest.mark.acceptance
 def test_a_run_killed_at_any_moment_and_launched_again_gives_the_right_tables_and_leaves_nothing_behind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     seed = int(os.environ.get("MDLAKE_KILL_SEED") or secrets.randbelow(2**32))
     draw, killed, begin = random.Random(seed), Counter[tuple[str, str]](), time.monotonic()
@@ -158,10 +158,9 @@ def test_a_run_killed_at_any_moment_and_launched_again_gives_the_right_tables_an
                 seconds[way] = world.run_to_the_end()
                 _require_right(world, reference)
             _require_nothing_left_behind(world, reference)
-    with capsys.disabled():
-        _tell(f"\nseed {seed}: {killed.total()} kills in {time.monotonic() - begin:.0f} s")
-        for layer in LAYERS:
-            _tell(f"  {layer}: " + ", ".join(f"{killed[layer, way]} through {way}" for way in seconds))
+    by_way = [f"  {layer}: " + ", ".join(f"{killed[layer, way]} through {way}" for way in seconds) for layer in LAYERS]
+    head = f"seed {seed}: {killed.total()} kills in {time.monotonic() - begin:.0f} s"
+    record_property("printed", "\n".join([head, *by_way]))
 
 
 # ── installations ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -347,7 +347,7 @@ def installed(root: Path, config: Path, **places: str) -> House:
 
 @pytest.mark.acceptance
 def test_five_hundred_packages_at_once_and_two_kills_leave_one_answer_each_and_the_right_tables(
-    tmp_path: Path, ledger_url: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, ledger_url: str, record_property: Callable[[str, object], None]
 ) -> None:
     seed, begin = int(os.environ.get("MDLAKE_KILL_SEED") or secrets.randbelow(2**32)), time.monotonic()
     draw, told = random.Random(seed), [f"MDLAKE_KILL_SEED={seed}", f"ledger: {ledger_url.partition(':')[0]}"]
@@ -395,8 +395,7 @@ def test_five_hundred_packages_at_once_and_two_kills_leave_one_answer_each_and_t
     assert len(corrections) == 3, "corrections of corrections were accepted too"
     require_tables(house, newest, taken_through_undisturbed(tmp_path / "reference", config, house, newest))
     told.append(f"{Counter(answers.values())} in {time.monotonic() - begin:.0f} s")
-    with capsys.disabled():
-        print("\n" + "\n".join(told))
+    record_property("printed", "\n".join(told))
 
 
 def configured(project: Path) -> Path:

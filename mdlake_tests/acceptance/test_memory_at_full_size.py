@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,14 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.acceptance
 def test_ten_million_rows_pass_all_layers_and_checks_in_less_than_four_gigabytes(
-    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+    environment: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
     outgoing = str(Path(environment["MDLAKE_HOME"], "outgoing"))
     orders = [f"{PLACES}:{BEFORE}", f"{LIST}:{BEFORE}", f"{LIST}:{MONTH}"]
     *_, delivered = printed(environment, "-c", SYNTHESIZE, outgoing, str(ROWS), str(WORKPLACES), *orders)
     ways = [f"{PLACES}:{BEFORE}:standardized", f"{LIST}:{BEFORE}:standardized", f"{LIST}:{MONTH}"]
     figures = [json.loads(line) for line in printed(environment, str(WORKER), outgoing, *ways)]
-    with capsys.disabled():
-        tell(figures)
+    record_property("printed", "\n".join(map(told, figures)))
     month = {figure["layer"]: figure for figure in figures if (figure["dataset"], figure["period"]) == (LIST, MONTH)}
     assert list(month) == list(LAYERS)
     assert {figure["outcome"] for figure in figures} <= {"passed", "passed_with_warnings"}
@@ -72,12 +71,8 @@ def test_ten_million_rows_pass_all_layers_and_checks_in_less_than_four_gigabytes
     assert max(figure[part]["peak_mb"] for figure in figures for part in ("make", "judge")) < MOST_MEGABYTES
 
 
-def tell(figures: list[dict[str, Any]]) -> None:
-    """A line per layer."""
-    print()
-    for figure in figures:
-        name = f"{figure['dataset']} {figure['period']} {figure['layer']}"
-        spans = ", ".join(
-            f"{part} {figure[part]['seconds']:6.1f} s {figure[part]['peak_mb']:5.0f} MB" for part in ("make", "judge")
-        )
-        print(f"{name:<48} {figure['rows']:>11,} rows: {spans}")
+def told(figure: dict[str, Any]) -> str:
+    """A layer in a line."""
+    name = f"{figure['dataset']} {figure['period']} {figure['layer']}"
+    spans = ", ".join(f"{part} {figure[part]['seconds']:6.1f} s {figure[part]['peak_mb']:5.0f} MB" for part in ("make", "judge"))
+    return f"{name:<48} {figure['rows']:>11,} rows: {spans}"

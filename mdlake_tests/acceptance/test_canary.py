@@ -37,6 +37,8 @@ from mdlake.steps import open_house
 from mdlake.synthetic import DeliveredFile, Ministry
 from mdlake.synthetic.page import Canary
 
+pytestmark = pytest.mark.acceptance
+
 CONFIG = Path(__file__).resolve().parents[2] / "assets_config"
 CRASHES = Path(__file__).with_name("canary_crashes.py")
 LIST, PLACES = "sso/insured_contributions", "sso/workplaces"
