@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from mdlake.cli.surroundings import as_json_option, console, print_json
+from mdlake.cli.surroundings import as_json_option, console, now, print_json
 from mdlake.config import SELF_CHECK_NAMESPACE, Configuration, Home, load_configuration
 from mdlake.errors import MdlakeError
 from mdlake.standard import Period
@@ -202,6 +202,7 @@ def pack(
         folder,
         read_recipients(recipients.read_text(encoding="utf-8"), recipients.name),
         load_signing_key(key),
+        now(),
     )
     console.print(f"packed {package} and {package.name}.sig; next: mdlake deliver send", highlight=False, soft_wrap=True)
 

@@ -6,6 +6,7 @@ Asked by the intake of what came, and by a producer of what it is about to send.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,6 +22,7 @@ __all__ = [
     "header_refusals",
     "place_of",
     "require_agreed",
+    "require_begun",
     "require_headers",
     "require_readable",
     "require_rows",
@@ -107,6 +109,14 @@ def _check_unit(unit: str | None, contract: Contract, period: Period, where: str
     if unit not in units:
         what = f"the reporting unit is none of {contract.reporting_units.name} in this period"
         raise DeliveryRefused("unknown_reporting_unit", what, where=where, next_step=fix)
+
+
+def require_begun(period: Period, today: date, where: str) -> None:
+    """Raises DeliveryRefused (`future_period`) where nothing of a period can have happened yet."""
+    if period.first_day > today:
+        raise DeliveryRefused(
+            "future_period", "the period has not begun", where=where, next_step="Send it when the period is over."
+        )
 
 
 def require_headers(header: Sequence[str], contract: Contract, where: str) -> HeaderMatch:

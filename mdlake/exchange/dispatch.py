@@ -12,16 +12,18 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from mdlake.config import Configuration
 from mdlake.errors import DeliveryRefused, MdlakeError
-from mdlake.exchange.agreement import place_of, require_agreed, require_readable
+from mdlake.exchange.agreement import place_of, require_agreed, require_begun, require_readable
 from mdlake.exchange.descriptor import Descriptor
 from mdlake.exchange.formats import Form, read_header
 from mdlake.exchange.package import PACKAGE_SUFFIX, pack
 from mdlake.exchange.self_check import SignedCheck
 from mdlake.seals import Recipient, SigningKey
+from mdlake.standard import Period, day_in_iran
 
 __all__ = ["Consignment", "dispatch", "file_sha256", "send"]
 
@@ -85,6 +87,7 @@ def dispatch(
     folder: Path,
     recipients: Sequence[Recipient],
     key: SigningKey,
+    at: datetime,
 ) -> Path:
     """Pack a delivery into a folder, and return the package; its signature lies beside it.
 
@@ -96,6 +99,7 @@ def dispatch(
     said, resource = read.mdlake, read.resource
     contract = require_agreed(configuration, read)
     where = place_of(read.key, said.period, said.reporting_unit)
+    require_begun(Period.parse(said.period), day_in_iran(at), where)
     if said.supersedes is not None and said.supersedes >= said.sequence:
         what, fix = f"sequence {said.sequence} cannot replace {said.supersedes}", f"Number it {said.supersedes + 1} or higher."
         raise DeliveryRefused("older_sequence", what, where=where, next_step=fix)

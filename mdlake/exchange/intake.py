@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from mdlake.errors import DeliveryRefused, LandingBlocked, SealError
-from mdlake.exchange.agreement import place_of, require_agreed, require_readable
+from mdlake.exchange.agreement import place_of, require_agreed, require_begun, require_readable
 from mdlake.exchange.arrived import FINGERPRINT, Arrived, called
 from mdlake.exchange.landing import Landing, locked
 from mdlake.exchange.package import DESCRIPTOR, LARGEST_SIGNATURE, PACKAGE_SUFFIX, Opened, open_package, require_sender
@@ -161,10 +161,9 @@ class Intake:
         contract = require_agreed(self.landing.configuration, descriptor)
         said = descriptor.mdlake
         where = place_of(descriptor.key, said.period, said.reporting_unit)
-        if Period.parse(said.period).first_day > day_in_iran(came.received_at):
-            fix = "Send it when the period is over."
-            raise DeliveryRefused("future_period", "the period has not begun", where=where, next_step=fix)
-        closed = self.gate.closed(descriptor.key, Period.parse(said.period), came.received_at)
+        period = Period.parse(said.period)
+        require_begun(period, day_in_iran(came.received_at), where)
+        closed = self.gate.closed(descriptor.key, period, came.received_at)
         if closed is not None:
             fix = f"Ask the {closed.who} to reopen it ({closed.next_step}); while it is open, send a new package."
             raise DeliveryRefused("closed_period", closed.what, where=where, next_step=fix)

@@ -29,7 +29,7 @@ class SyntheticProducers:
     """
 
     def __init__(self, house: House) -> None:
-        self._home, self._configuration = house.home, house.configuration
+        self._home, self._configuration, self._now = house.home, house.configuration, house.now
         self.keys = rehearsal_folder(house.home)
         self._offices = SyntheticOffices(house.register, self.keys)
         desks = [desk(name) for name in house.configuration.organizations for desk in (sender, statistics_unit)]
@@ -55,6 +55,6 @@ class SyntheticProducers:
         landing = self._home.landing / said.organization
         landing.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".sending-", dir=self.keys) as folder:
-            content = descriptor.read_bytes()
-            send(dispatch(configuration, content, data, signed, Path(folder), recipients, sender_key), landing)
+            content, at = descriptor.read_bytes(), self._now()
+            send(dispatch(configuration, content, data, signed, Path(folder), recipients, sender_key, at), landing)
         return check

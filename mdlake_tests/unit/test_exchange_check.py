@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from mdlake.exchange.dispatch import file_sha256
 from mdlake.layers import FAULTS, MALFORMED_ROW
 from mdlake.principles import RULES
 from mdlake.seals import SigningKey, generate_identity, generate_signing_key, read_recipients
-from mdlake.standard import Period, persian_digits
+from mdlake.standard import Period, midnight_in_iran, persian_digits
 from mdlake.standard.identifiers import FAULTS as IDENTIFIER_FAULTS
 from mdlake.steps import House, Run, judge, make_raw, make_standardized
 from mdlake.synthetic import Ministry
@@ -46,6 +47,7 @@ from mdlake.synthetic import Ministry
 LIST, PLACES, SUPPORT = "sso/insured_contributions", "sso/workplaces", "social_welfare/household_support"
 DISPUTES = "provincial/labour_disputes"
 CSV = Form("csv", "utf-8", ",")
+MONTH, IN_TIME = "1403-01", datetime(2024, 4, 25, tzinfo=UTC)
 Check = Callable[..., FileCheck]
 
 
@@ -321,11 +323,13 @@ def pack(configuration: Configuration, keys: tuple[SigningKey, SigningKey], tmp_
     sound = tmp_path / "sound.csv"
     sound.write_bytes(content_of(ROW))
 
-    def pack(content: bytes = content_of(ROW), change: Any = None, signed: SignedCheck | None = None) -> Path:
+    def pack(
+        content: bytes = content_of(ROW), change: Any = None, signed: SignedCheck | None = None, at: datetime = IN_TIME
+    ) -> Path:
         data = tmp_path / "d.csv"
         data.write_bytes(content)
         own = signed or SignedCheck.by(keys[1], check(sound).self_check())
-        return dispatch(configuration, descriptor_of(content, change), data, own, tmp_path, recipients, keys[0])
+        return dispatch(configuration, descriptor_of(content, change), data, own, tmp_path, recipients, keys[0], at)
 
     return pack
 
@@ -334,6 +338,14 @@ def test_what_the_desks_made_of_a_sound_file_is_packed_once(pack: Pack) -> None:
     assert pack().name == "d.tar.age"
     with pytest.raises(MdlakeError, match="there already"):
         pack()
+
+
+def test_a_period_that_has_not_begun_in_iran_is_not_packed(pack: Pack) -> None:
+    midnight = midnight_in_iran(Period.parse(MONTH).first_day)
+    with pytest.raises(DeliveryRefused, match="not begun") as caught:
+        pack(at=midnight - timedelta(seconds=1))
+    assert caught.value.reason == "future_period"
+    assert pack(at=midnight).is_file()
 
 
 ELSEWHERE = ("another organization", "a file of another name", "the folder of another")
