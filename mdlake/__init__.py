@@ -11,5 +11,5 @@ __version__ = "0.1.0"
 
 # By default the allocator gives a column's memory back to the system as soon as it is free, and in eight places at once: one
 # dataset-month was cleared by the kernel three times over, a quarter of all CPU time. Two seconds keep it from one step of a
-# layer to the next, and no longer than that: ten million rows have the peak that they had. What somebody set already stays.
+# layer to the next, and no longer: four million rows had the peak that they have without. What somebody set already stays.
 os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,oversize_threshold:0,dirty_decay_ms:2000,muzzy_decay_ms:0")
