@@ -16,7 +16,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,17 +100,25 @@ class Table:
         return next(iter(self.states(period)), None)
 
     def states(self, *periods: str) -> tuple[PartitionState, ...]:
-        """The last commit of each of the given partitions (of all, if none is given) that was ever written, by period.
+        """The last commit of each of the given partitions that was ever written (if none is given, of all with rows), by period.
 
         Raises:
-            LakeError: a commit is no longer in the log.
+            LakeError: a commit is no longer in the log, or others never stopped to commit meanwhile.
         """
         table = self._open()
         if table is None:
             return ()
-        wanted = periods or tuple(str(p[PARTITION_COLUMN]) for p in table.partitions())
-        versions = {period: table.transaction_version(_transaction(period)) for period in sorted(set(wanted))}
-        return _states(table, {period: version for period, version in versions.items() if version is not None}, self.url)
+        for _ in range(_COMMIT_ATTEMPTS):
+            read_at = table.version()
+            wanted = periods or tuple(str(p[PARTITION_COLUMN]) for p in table.partitions())
+            versions = {period: table.transaction_version(_transaction(period)) for period in sorted(set(wanted))}
+            known = {period: version for period, version in versions.items() if version is not None}
+            history = table.history(read_at - min(known.values()) + 1) if known else []
+            table.update_incremental()
+            # the log is read as it is now and numbered from the version that was opened: right where nobody came between
+            if table.version() == read_at:
+                return _states(history, known, self.url)
+        raise LakeError("the table is written to all the time", where=self.url, next_step="Ask again in a moment.")
 
     def scan(self, *periods: str) -> pl.LazyFrame:
         """The rows of the given periods (all, if none is given), with the partition column, columns of all versions.
@@ -359,8 +367,7 @@ class PartitionWriter:
                 # another partition of the table was committed first: take its version into account and try again
                 continue
             self._committed = True
-            if self._whole is not None:
-                _LAST_WRITTEN[:] = [(os.path.basename(self._files[0].path), self._whole)]
+            _LAST_WRITTEN[:] = [] if self._whole is None else [(os.path.basename(self._files[0].path), self._whole)]
             return PartitionState(self._period, version, **json.loads(record))
         raise LakeError(
             "another run wrote this partition at the same time",
@@ -433,11 +440,8 @@ def _transaction(period: str) -> str:
     return f"mdlake/{PARTITION_COLUMN}={period}"
 
 
-def _states(table: DeltaTable, versions: Mapping[str, int], url: str) -> tuple[PartitionState, ...]:
+def _states(history: Iterable[Mapping[str, Any]], versions: Mapping[str, int], url: str) -> tuple[PartitionState, ...]:
     """What the commits of these versions say of their partitions."""
-    if not versions:
-        return ()
-    history = table.history(table.version() - min(versions.values()) + 1)
     records = {entry.get("version"): entry[_COMMIT_KEY] for entry in history if _COMMIT_KEY in entry}
     for period, version in versions.items():
         if version not in records:

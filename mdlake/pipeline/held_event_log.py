@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,15 @@ class _HeldEventLog(SqliteEventLogStorage):
             is_new = not path.exists()
             super()._initdb(engine, for_index_shard)
             if is_new and not for_index_shard:
-                with sqlite3.connect(path) as made:
+                with closing(sqlite3.connect(path)) as made:
                     self._empty = "\n".join(made.iterdump())
             return
-        with sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS) as made:
-            made.executescript(f"PRAGMA journal_mode=WAL;\n{self._empty}")
+        try:
+            with closing(sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)) as made:
+                made.executescript(f"PRAGMA journal_mode=WAL;\n{self._empty}")
+        except sqlite3.OperationalError:
+            # somebody who reads the run has begun to make them too: Dagster's own way tries until one of the two is done
+            super()._initdb(engine, for_index_shard)
 
     def dispose(self) -> None:
         """Closes what is held open."""

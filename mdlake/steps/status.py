@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -79,7 +79,7 @@ def partition_statuses(house: House, datasets: Iterable[Dataset], periods: Itera
     found = []
     for dataset in datasets:
         known = _Known.of(house, dataset, wanted)
-        for key in sorted(known.periods & wanted if wanted else known.periods):
+        for key in sorted(known.periods):
             period = _reference_period(house, dataset, key)
             if period is not None:
                 found.append(_status(house, dataset, period, known, standing))
@@ -91,19 +91,21 @@ class _Known:
     """What the ledger and the lake say of a dataset, read once for all its periods.
 
     Attributes:
+        periods: of which anything came or was judged; of these the wanted ones, if any is named.
         deliveries: by period, oldest first.
         current: of them those that count, by period.
         verdicts: the latest, by layer and period.
         states: the last commits, by layer and period.
     """
 
+    periods: frozenset[str]
     deliveries: Mapping[str, Sequence[Delivery]]
     current: Mapping[str, Sequence[Delivery]]
     verdicts: Mapping[tuple[str, str], Verdict]
     states: Mapping[tuple[str, str], PartitionState]
 
     @classmethod
-    def of(cls, house: House, dataset: Dataset, wanted: Collection[str]) -> _Known:
+    def of(cls, house: House, dataset: Dataset, wanted: frozenset[str]) -> _Known:
         """Read it; commits of the wanted periods only, if any is named."""
         named = {"organization": dataset.organization, "dataset": dataset.name}
         deliveries: dict[str, list[Delivery]] = {}
@@ -115,13 +117,12 @@ class _Known:
         verdicts = {(verdict.layer, verdict.period): verdict for verdict in house.ledger.latest_verdicts(**named)}
         # a table is the same in all versions of its contract
         tables = {layer: house.table(layer, dataset, dataset.newest) for layer in LAYERS}
-        states = {(layer, state.period): state for layer, table in tables.items() for state in table.states(*wanted)}
-        return cls(deliveries, current, verdicts, states)
-
-    @property
-    def periods(self) -> frozenset[str]:
-        """Of which anything came or was judged."""
-        return frozenset(self.deliveries) | {period for _, period in self.verdicts}
+        known = frozenset(deliveries) | {period for _, period in verdicts}
+        periods = known & wanted if wanted else known
+        # by name, because a partition without a row, of which all was set aside, is in no list of partitions
+        found = ((layer, table.states(*periods)) for layer, table in tables.items() if periods)
+        states = {(layer, state.period): state for layer, of_layer in found for state in of_layer}
+        return cls(periods, deliveries, current, verdicts, states)
 
 
 def due_partitions(house: House, through: str = LAYERS[-1]) -> tuple[tuple[Dataset, Period], ...]:

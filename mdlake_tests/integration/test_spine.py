@@ -35,6 +35,7 @@ from mdlake.steps import (
     make_raw,
     make_standardized,
     open_house,
+    partition_statuses,
 )
 from mdlake.synthetic import DeliveredFile, Ministry
 
@@ -227,6 +228,28 @@ def test_the_same_partition_twice_has_the_same_content_and_one_verdict(
         history = secure.ledger.verdict_history(layer, "sso", "insured_contributions", "1403-01")
         assert [verdict.run_id for verdict in history] == ["second"], layer
         assert history[0].content_id == first[layer]
+
+
+def test_a_month_of_which_every_row_was_set_aside_is_shown_as_refused_however_it_is_asked_for(
+    secure: House, walk: Walk, land: Land, ministry: Ministry, tmp_path: Path
+) -> None:
+    file = ministry.deliver(LIST, "1403-01", tmp_path / "out")
+    rows = pl.read_csv(file.csv_path, infer_schema=False).with_columns(pl.lit("1").alias("کد ملی"))
+    rows.write_csv(file.csv_path)
+    described = json.loads(file.descriptor_path.read_text(encoding="utf-8"))
+    data = file.csv_path.read_bytes()
+    described["resources"][0] |= {"bytes": len(data), "hash": f"sha256:{hashlib.sha256(data).hexdigest()}"}
+    file.descriptor_path.write_text(json.dumps(described), encoding="utf-8")
+    land(file)
+    assert walk(LIST, "1403-01")["standardized"] == "refused"
+    assert state(secure, "standardized", LIST, "1403-01").rows == 0
+    datasets = [secure.configuration.dataset(LIST)]
+    [of_all] = partition_statuses(secure, datasets)
+    [of_one] = partition_statuses(secure, datasets, ["1403-01"])
+    assert of_all == of_one
+    assert of_all.state == "refused"
+    assert of_all.quarantined + of_all.duplicates == of_all.declared_rows
+    assert of_all.verdicts["standardized"] == "refused"
 
 
 def test_a_refused_month_goes_no_further_blocks_no_other_and_turns_when_it_comes_again(

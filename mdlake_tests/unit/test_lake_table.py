@@ -145,6 +145,22 @@ def test_a_partition_may_become_empty(table: Table) -> None:
     assert table.scan("1403-01").collect().height == 0
     assert table.scan().collect().height == ROWS.height
     assert list(table.batches("1403-01", 10)) == []
+    assert [one.rows for one in table.states("1403-01", "1403-02")] == [0, ROWS.height]
+
+
+def test_a_commit_that_comes_between_gives_no_partition_the_state_of_another(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = (write(table, "1403-01", ROWS[:1]), write(table, "1403-02", ROWS[:2]))
+    history, between = deltalake.DeltaTable.history, [ROWS[:3]]
+
+    def late(opened: deltalake.DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+        while between:
+            write(table, "1403-03", between.pop())
+        return history(opened, limit)
+
+    monkeypatch.setattr(deltalake.DeltaTable, "history", late)
+    assert table.states("1403-01", "1403-02") == expected
 
 
 def test_batches_come_in_the_order_written_and_no_larger_than_asked(table: Table) -> None:

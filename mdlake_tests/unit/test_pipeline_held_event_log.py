@@ -66,6 +66,7 @@ def story(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str | No
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with held_instance(tmp_path) as instance:
+        assert type(instance.event_log_storage).__name__ == "_HeldEventLog"
         yield instance
 
 
@@ -114,6 +115,23 @@ def _schema(path: Path) -> list[tuple[str, str]]:
         tables = database.execute("select type, name, sql from sqlite_master order by name").fetchall()
         version = database.execute("select version_num from alembic_version").fetchall()
         return [*tables, *version, *database.execute("pragma journal_mode").fetchall()]
+
+
+def test_tables_that_a_reader_made_meanwhile_are_taken(
+    held: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(held, "1403-01")
+
+    class Unseen(type(tmp_path)):  # type: ignore[misc]
+        """A path at which a file appears between the look and the script."""
+
+        def exists(self) -> bool:
+            return False
+
+    monkeypatch.setattr("mdlake.pipeline.held_event_log.Path", Unseen)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as beside:
+        assert beside.all_logs("made-beside") == []
+        assert held.all_logs("made-beside") == []
 
 
 def test_a_run_is_watched_from_beside_while_it_goes_on(held: dg.DagsterInstance, tmp_path: Path) -> None:
