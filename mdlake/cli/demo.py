@@ -54,8 +54,8 @@ def demo(persons: int, workplaces: int, months: int) -> None:
     spoilt = ministry.datasets[0]
     _decide()
     cast = _Cast.of(ministry)
-    what = f"the producers check, pack and send {months} months; one is late once, and one file has many wrong codes"
-    console.rule(f"2 · {what}", align="left")
+    console.rule(f"2 · the producers check, pack and send {months} months", align="left")
+    console.print("  one is late once, and one file has many wrong codes")
     for period in periods:
         _deliver(cast, period)
     _show_deliveries(periods[-1])
@@ -167,7 +167,9 @@ def _sign_what_waits() -> None:
     for draft in house.register.drafts(now()):
         for office in sorted({office for lack in draft.lacks for office in lack.offices}):
             standing = sign_decision(house.register, draft.decision_id, office, offices.key(office), now())
-            console.print(f"  mdlake decide sign {draft.decision_id} --office {office}: {standing.state}", highlight=False)
+            console.print(
+                f"  mdlake decide sign {draft.decision_id} --office {office}: {standing.state}", highlight=False, soft_wrap=True
+            )
     for standing in house.register.accept_complete(now()):
         console.print(f"  {standing.decision_id}: {standing.state}", highlight=False)
 

@@ -112,7 +112,14 @@ def _check_unit(unit: str | None, contract: Contract, period: Period, where: str
 
 
 def require_begun(period: Period, today: date, where: str) -> None:
-    """Raises DeliveryRefused (`future_period`) where nothing of a period can have happened yet."""
+    """Whether a period has begun by a day.
+
+    Args:
+        today: the Gregorian date in Iran.
+
+    Raises:
+        DeliveryRefused: `future_period`.
+    """
     if period.first_day > today:
         raise DeliveryRefused(
             "future_period", "the period has not begun", where=where, next_step="Send it when the period is over."

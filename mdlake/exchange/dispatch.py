@@ -91,6 +91,9 @@ def dispatch(
 ) -> Path:
     """Pack a delivery into a folder, and return the package; its signature lies beside it.
 
+    Args:
+        at: the moment of packing, with a time zone; a period that begins later is none of which anybody can deliver.
+
     Raises:
         DeliveryRefused: the intake would refuse it: for what the descriptor says, for the file, or for the self-check.
         SealError: a package of this name is there already.

@@ -1,7 +1,7 @@
 """Dagster's event log in SQLite as one process writes it run after run: its databases stay open between two events.
 
 Dagster's own opens, checkpoints and deletes a write-ahead log for every event, compiles every statement anew and migrates an
-empty database for every run: of a local run of a small partition that was four fifths of the time. The files are the same ones,
+empty database for every run: of a local run of a small partition that was more than half of the time. The files are the same,
 and whoever reads them beside it (the web server, the daemon) reads them as ever. Not here: the rest of the instance.
 """
 

@@ -266,12 +266,15 @@ def test_the_page_on_security_has_every_reason_of_the_intake_with_a_test_that_ex
     page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
     section = page.partition("## What the intake refuses\n")[2].partition("\n## ")[0]
     codes: set[str] = set()
-    for row in [line for line in section.splitlines() if line.startswith("| ")][1:]:
-        attack, reasons, tests = row.strip("|").split("|")
-        named = re.findall(r"`(\w+)`", reasons)
-        assert named, attack
-        assert _TEST.fullmatch(tests.strip()), attack
-        codes.update(named)
+    above, *tables = section.split("| attack | reason code |\n|---|---|\n")
+    for table in tables:
+        assert _TEST.fullmatch(above.strip().rpartition("\n")[2]), "the test stands above its table"
+        rows, _, above = table.partition("\n\n")
+        for row in rows.splitlines():
+            attack, reasons = row.strip("|").split("|")
+            named = re.findall(r"`(\w+)`", reasons)
+            assert named, attack
+            codes.update(named)
     assert codes == set(REASONS)
     for path, name in _TEST.findall(section):
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
