@@ -5,7 +5,8 @@ Not here: what a table means, who may write it, and any rule of the business.
 
 from __future__ import annotations
 
-from mdlake.lake.content import ContentHasher, canonical_order, content_id
+from mdlake.lake.content import ContentHasher, content_id
+from mdlake.lake.order import canonical_order
 from mdlake.lake.table import PARTITION_COLUMN, PartitionState, PartitionWriter, Table
 from mdlake.lake.zone import Retention, Zone
 

@@ -1,8 +1,7 @@
 """The partition content id: a hash of what a partition says, whatever the order of its rows and the layout of its files.
 
-Rows are put in the table's canonical order (the delivery's row number in the secure zone, the pseudonyms in the research
-zone); then every column is hashed in bulk. That costs about a tenth of hashing rows one by one, which is why order comes
-first.
+Rows are put in the table's canonical order (`order.py`); then every column is hashed in bulk. That costs about a tenth of
+hashing rows one by one, which is why order comes first.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import polars as pl
 from blake3 import blake3
 
 from mdlake.errors import LakeError
+from mdlake.lake.order import canonical_order
 
-__all__ = ["ContentHasher", "canonical_order", "content_id", "is_ascending"]
+__all__ = ["ContentHasher", "content_id"]
 
 _FORMAT = "mdlake-content/1"
 
@@ -93,55 +93,6 @@ def _update_text(values: blake3, column: pl.Series) -> None:
     if data is not None:
         bounds = memoryview(offsets).cast("q")
         values.update(memoryview(data)[bounds[arrow.offset] : bounds[arrow.offset + len(arrow)]])
-
-
-def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
-    """The rows sorted by `lead`, and where those are equal by all other columns in name order; missing values first.
-
-    Args:
-        lead: names of the leading columns, most significant first.
-    """
-    others = sorted(set(frame.columns) - set(lead))
-    if not lead:
-        return frame.sort(others, nulls_last=False)
-    repeats = _repeats([frame.get_column(name) for name in lead])
-    if repeats is None:
-        frame = frame.sort(lead, nulls_last=False)
-        repeats = _repeats([frame.get_column(name) for name in lead])
-        assert repeats is not None
-    if repeats.is_empty():
-        return frame
-    # few rows share all of `lead` with a neighbour: only these are put in order among themselves
-    alike = pl.concat([repeats - 1, repeats]).unique().sort()
-    among = frame[alike].select(pl.arg_sort_by([*lead, *others], nulls_last=False)).to_series()
-    places = pl.int_range(frame.height, dtype=pl.UInt32, eager=True).scatter(alike, alike.gather(among))
-    return frame[places]
-
-
-def is_ascending(columns: Sequence[pl.Series]) -> bool:
-    """Whether rows stand in the order of these columns, missing values first."""
-    return _repeats(columns) is not None
-
-
-def _repeats(columns: Sequence[pl.Series]) -> pl.Series | None:
-    """The numbers (from zero) of rows that are equal to the row before in all these columns; None where rows do not ascend.
-
-    Neighbours are compared, because `Series.is_sorted` takes ten times as long on text.
-    """
-    rows: pl.Series | None = None
-    for column in columns:
-        # all neighbours at first, then only those whose columns so far were equal
-        before, after = (
-            (column.slice(0, max(len(column) - 1, 0)), column.slice(1))
-            if rows is None
-            else (column.gather(rows - 1), column.gather(rows))
-        )
-        equal = before.eq_missing(after)
-        rises = (before < after).fill_null(False) | (before.is_null() & after.is_not_null())
-        if not (rises | equal).all():
-            return None
-        rows = equal.arg_true() + 1 if rows is None else rows.filter(equal)
-    return rows
 
 
 def content_id(frame: pl.DataFrame, lead: Sequence[str]) -> str:

@@ -34,7 +34,8 @@ from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
 
 from mdlake.errors import LakeError
-from mdlake.lake.content import ContentHasher, is_ascending
+from mdlake.lake.content import ContentHasher
+from mdlake.lake.order import is_ascending
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
@@ -307,7 +308,7 @@ class PartitionWriter:
             return
         lead = batch.get_column(self._table.order[0])
         first, last = lead[0], lead[-1]
-        ascends = is_ascending([lead]) and (self._last_key is None or (first is not None and first >= self._last_key))
+        ascends = is_ascending(lead) and (self._last_key is None or (first is not None and first >= self._last_key))
         if not ascends:
             raise LakeError("rows do not come in canonical order", where=self._table.url, next_step="Report this defect.")
         self._last_key = last

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from mdlake.standard.distinct import once_per_value
 
@@ -37,6 +39,8 @@ def _class(characters: Iterable[str]) -> str:
 _ZWNJ: Final = "\u200c"
 
 _DIGITS: Final = MappingProxyType({chr(zero + value): str(value) for zero in (0x06F0, 0x0660) for value in range(10)})
+_DIGIT_BYTES: Final = tuple((encoded[0], np.uint8(encoded[1])) for encoded in (zero.encode() for zero in "\u06f0\u0660"))
+"""The two bytes of each script's zero; those of its other digits follow in the second byte."""
 _LETTERS: Final = MappingProxyType({"ي": "ی", "ى": "ی", "ك": "ک"})
 _SPACES: Final = "\t\n\v\f\r\x85\xa0\u1680" + _span((0x2000, 0x200A), (0x2028, 0x2029)) + "\u202f\u205f\u3000"
 _DIACRITICS: Final = (
@@ -129,7 +133,28 @@ def _elementwise(text: pl.Expr, function: Callable[[pl.Series], pl.Series]) -> p
 
 
 def _fold_digits(column: pl.Series) -> pl.Series:
-    return rewrite_rows(column, column.str.contains(_FOREIGN_DIGIT), lambda rows: rows.str.replace_many(dict(_DIGITS)))
+    return rewrite_rows(column, column.str.contains(_FOREIGN_DIGIT), _folded)
+
+
+def _folded(rows: pl.Series) -> pl.Series:
+    """Texts, none of them missing, with digits of another script, two bytes in UTF-8, as ASCII, one byte.
+
+    All bytes of the column are looked at together, which takes a fifth of the time of `str.replace_many`.
+    """
+    arrow = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = arrow.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+    text = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]]
+    lead, second = text[:-1], text[1:]
+    begins = np.zeros(len(text), bool)
+    for first_byte, zero in _DIGIT_BYTES:
+        begins[:-1] |= (lead == first_byte) & (second - zero < 10)
+    digits = np.where(begins[:-1], second & 0x0F | ord("0"), second)
+    kept = pl.Series(np.append(text[:1], digits)).filter(pl.Series(~begins))
+    gone = np.append(np.int32(0), np.cumsum(begins, dtype=np.int32))
+    starts = bounds - bounds[0]
+    folded = pa.LargeStringArray.from_buffers(len(arrow), pa.py_buffer(starts - gone[starts]), pa.py_buffer(kept.to_numpy()))
+    return pl.Series(rows.name, folded)
 
 
 def _clean_code(column: pl.Series) -> pl.Series:
@@ -152,7 +177,7 @@ def _normalized(rows: pl.Series) -> pl.Series:
 
 def _cleaned(rows: pl.Series) -> pl.Series:
     # Digits of another script are nearly all that there is to clean, and folding them alone takes half the time.
-    folded = rows.str.replace_many(dict(_DIGITS))
+    folded = _folded(rows)
     return rewrite_rows(folded, folded.str.contains(_UNTIDY_CODE), _cleaned_whole)
 
 

@@ -27,7 +27,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
 CELLS: Mapping[str, st.SearchStrategy[object]] = {
     "unit": st.sampled_from(["", "u1", "u2", "u3", "u33"]),
     "wage": st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 1),
-    "title": TEXT | st.sampled_from(["", "a", "aa"]),
+    "title": TEXT | st.sampled_from(["", "a", "aa", "nat1_a", "nat1_a\0", "nat1_abcdefgh", "nat1_abcdefghi", "nat1_abcdefgj"]),
     "born": st.dates(date(1800, 1, 1), date(2100, 1, 1)) | st.just(date(1970, 1, 1)),
     "flag": st.booleans(),
 }
@@ -56,7 +56,7 @@ def key(row: tuple[object, ...], names: list[str], order: list[str]) -> list[tup
 
 
 @unhurried
-@given(FRAMES, st.sampled_from([LEAD, ("unit", "wage"), ()]))
+@given(FRAMES, st.sampled_from([LEAD, ("unit", "wage"), ("unit", "title"), ("title", "unit"), ("born", "title", "wage"), ()]))
 def test_the_canonical_order_is_that_of_a_plain_sort(frame: pl.DataFrame, lead: tuple[str, ...]) -> None:
     order = [*lead, *sorted(set(frame.columns) - set(lead))]
     expected = sorted(frame.rows(), key=lambda row: key(row, frame.columns, order))
