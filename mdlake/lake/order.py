@@ -45,7 +45,11 @@ def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
         held = rows.gather(alike)
         among = frame[held].select(pl.arg_sort_by(order, nulls_last=False)).to_series()
         rows, moves = rows.scatter(alike, held.gather(among)), moves or not among.is_sorted()
-    return _laid_out(frame[rows], lead) if moves else frame
+    if not moves:
+        return frame
+    names, columns = frame.columns, frame.get_columns()
+    del frame, leading
+    return _gathered(columns, rows, lead).select(names)
 
 
 def is_ascending(column: pl.Series) -> bool:
@@ -109,11 +113,17 @@ def _beginning(column: pl.Series, size: int, number: pl.DataType) -> pl.Series:
     return part.bin.reinterpret(dtype=number, endianness="big").fill_null(0)
 
 
-def _laid_out(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
-    """The same rows, leading texts lying in memory one after another, as all that is done with sorted rows reads them."""
+def _gathered(columns: list[pl.Series], rows: pl.Series, lead: Sequence[str]) -> pl.DataFrame:
+    """These rows of the columns, which are used up one after another, so that each is made in the memory of one before.
 
-    def anew(column: pl.Series) -> pl.Series:
+    Leading texts come to lie in memory one after another, as all that is done with sorted rows reads them.
+    """
+
+    def gathered(_: int) -> pl.Series:
+        column = columns.pop().gather(rows)
+        if column.name not in lead or column.dtype != pl.String:
+            return column
         return pl.Series(column.name, column.to_arrow(compat_level=pl.CompatLevel.oldest()), pl.String)
 
     with ThreadPoolExecutor() as pool:
-        return frame.with_columns(pool.map(anew, frame.select(lead).select(pl.col(pl.String)).rechunk().get_columns()))
+        return pl.DataFrame(list(pool.map(gathered, range(len(columns)))))

@@ -144,22 +144,24 @@ def standardize_batch(raw: pl.DataFrame, contract: Contract, period: Period, dup
     """
     malformed = raw.get_column(MALFORMED).is_not_null()
     readings = _read_columns(raw, contract, period, malformed)
+    faults = {name: reading.fault for name, reading in readings.items() if reading.fault is not None}
     bad = malformed
     for column in contract.columns:
-        fault = readings[column.name].fault
-        if fault is not None and column.on_invalid == "quarantine":
-            bad = bad | fault.is_not_null()
+        if column.name in faults and column.on_invalid == "quarantine":
+            bad = bad | faults[column.name].is_not_null()
     rows = _standardized_columns(raw, contract, readings)
     again = duplicates.repeated(rows, ~bad)
     leaves = bad | again
-    kept = rows.filter(~leaves) if leaves.any() else rows
-    aside = _set_aside(raw, contract, readings, leaves, again)
-    tally = _count(contract, readings, malformed)
+    aside = _set_aside(raw, contract, faults, leaves, again)
+    tally = _count(readings, malformed)
+    columns = rows.get_columns()
+    # none but `columns` holds the values any more: rows are let go in the memory that they leave
+    del readings, rows
+    kept = _without(columns, leaves).select(layer_schema(contract, "standardized").names())
     tally.rows_in, tally.rows_out = raw.height, kept.height
     tally.quarantined, tally.duplicates = int(bad.sum()), int(again.sum())
     assert tally.rows_in == tally.rows_out + tally.quarantined + tally.duplicates
     assert aside.height == tally.quarantined + tally.duplicates
-    faults = {name: reading.fault for name, reading in readings.items() if reading.fault is not None}
     return StandardizedBatch(kept, aside, tally, faults)
 
 
@@ -201,23 +203,32 @@ def _standardized_columns(raw: pl.DataFrame, contract: Contract, readings: Mappi
     return pl.DataFrame(columns).select(layer_schema(contract, "standardized").names())
 
 
+def _without(columns: list[pl.Series], leaves: pl.Series) -> pl.DataFrame:
+    """The columns without the rows that leave; they are used up one after another."""
+    if not leaves.any():
+        return pl.DataFrame(columns)
+    stays = ~leaves
+    with ThreadPoolExecutor() as pool:
+        return pl.DataFrame(list(pool.map(lambda _: columns.pop().filter(stays), range(len(columns)))))
+
+
 def _set_aside(
-    raw: pl.DataFrame, contract: Contract, readings: Mapping[str, _Read], leaves: pl.Series, again: pl.Series
+    raw: pl.DataFrame, contract: Contract, faults: Mapping[str, pl.Series], leaves: pl.Series, again: pl.Series
 ) -> pl.DataFrame:
     """The delivered text of the rows that leave, each with its reason codes, comma between two."""
-    faults = {
-        column.name: reading.fault.filter(leaves)
+    grave = {
+        column.name: faults[column.name].filter(leaves)
         for column in contract.columns
-        if column.on_invalid == "quarantine" and (reading := readings[column.name]).fault is not None
+        if column.on_invalid == "quarantine" and column.name in faults
     }
     rows = raw.filter(leaves)
-    codes = pl.DataFrame(faults).select(
+    codes = pl.DataFrame(grave).select(
         pl.concat_str(
-            pl.lit(None, pl.String), *(pl.lit(f"{name}:") + pl.col(name) for name in faults), separator=",", ignore_nulls=True
+            pl.lit(None, pl.String), *(pl.lit(f"{name}:") + pl.col(name) for name in grave), separator=",", ignore_nulls=True
         ).alias("codes")
     )
     marks = pl.DataFrame({"malformed": rows.get_column(MALFORMED).is_not_null(), "again": again.filter(leaves)})
-    codes = codes if faults else _blank(rows.height).to_frame("codes")
+    codes = codes if grave else _blank(rows.height).to_frame("codes")
     reasons = pl.concat([marks, codes], how="horizontal").select(
         pl.when("malformed")
         .then(pl.lit(MALFORMED_ROW))
@@ -229,15 +240,14 @@ def _set_aside(
     return pl.concat([rows, reasons], how="horizontal")
 
 
-def _count(contract: Contract, readings: Mapping[str, _Read], malformed: pl.Series) -> Tally:
+def _count(readings: Mapping[str, _Read], malformed: pl.Series) -> Tally:
     tally = Tally()
-    for column in contract.columns:
-        reading = readings[column.name]
+    for name, reading in readings.items():
         if reading.edits:
-            tally.edits[column.name] = reading.edits
+            tally.edits[name] = reading.edits
         if reading.fault is not None:
             for code, count in reading.fault.drop_nulls().value_counts().iter_rows():
-                tally.faults[f"{column.name}:{code}"] = count
+                tally.faults[f"{name}:{code}"] = count
     if malformed.any():
         tally.faults[MALFORMED_ROW] = int(malformed.sum())
     return tally

@@ -63,9 +63,9 @@ def _ordered(batches: Iterator[pl.DataFrame], rows: int, contract: Contract, scr
     order = layer_order(contract, "pseudonymized")
     pieces = math.ceil(rows / BATCH_ROWS)
     if pieces <= 1 or not order or order[0] not in {column.pseudonym for column in contract.linked}:
-        whole = list(batches)
-        if whole:
-            yield canonical_order(pl.concat(whole), order)
+        if rows:
+            # no name here holds the batches: the order is made in their memory
+            yield canonical_order(pl.concat(list(batches)), order)
         return
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
