@@ -54,9 +54,10 @@ def _one_code_one_unit(subject: Subject) -> Question:
     for agreement in subject.contract.agreements:
         attributes = [pl.col(name) for name in agreement.columns]
         stated = subject.rows.filter(pl.col(agreement.unit).is_not_null(), *(attribute.is_not_null() for attribute in attributes))
-        combinations = stated.select(unit=pl.col(agreement.unit).hash(), combination=pl.struct(attributes).hash()).unique()
-        units, part = combinations.group_by("unit").len(), "+".join(agreement.columns)
-        frames[part] = units.select(pl.len().alias("checked"), (pl.col("len") > 1).sum().alias("failed"))
+        combinations = stated.select(unit=pl.col(agreement.unit).hash(), combination=pl.struct(attributes).hash())
+        units = combinations.group_by("unit").agg(least=pl.col("combination").min(), greatest=pl.col("combination").max())
+        part = "+".join(agreement.columns)
+        frames[part] = units.select(pl.len().alias("checked"), (pl.col("least") != pl.col("greatest")).sum().alias("failed"))
         is_stated = pl.all_horizontal(pl.col(agreement.unit).is_not_null(), *(name.is_not_null() for name in attributes))
         combination = pl.when(is_stated).then(pl.struct(attributes).hash())
         rows[part] = is_stated & (combination.drop_nulls().n_unique().over(agreement.unit) > 1)

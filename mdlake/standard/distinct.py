@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -12,6 +13,9 @@ __all__ = ["once_per_value"]
 _REPEATS: Final = 3
 """Below so many rows a distinct value on average, finding the distinct values costs more than it saves."""
 
+_LOOK: Final = 1 << 16
+"""Rows, evenly spread, that tell whether values repeat; a wrong guess costs time and nothing else."""
+
 _Result = TypeVar("_Result", pl.Series, pl.DataFrame)
 
 
@@ -20,8 +24,16 @@ def once_per_value(column: pl.Series, work: Callable[[pl.Series], _Result]) -> _
 
     Arrow numbers the distinct values, in a third to a half of the time of finding them and joining the results back.
     """
-    if column.to_frame().select(pl.first().approx_n_unique()).item() * _REPEATS > len(column):
+    if not _repeats(column):
         return work(column)
     numbered = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode(null_encoding="encode")
     distinct, numbers = pl.Series(column.name, numbered.dictionary, pl.String), pl.Series(numbered.indices)
     return work(distinct)[numbers]
+
+
+def _repeats(column: pl.Series) -> bool:
+    stride = max(1, len(column) // _LOOK)
+    some = column.gather_every(stride)
+    # of values that each stand in so many rows of the whole, this share would be seen once or more among some of the rows
+    share = stride / _REPEATS * (1 - math.exp(-_REPEATS / stride))
+    return bool(some.to_frame().select(pl.first().approx_n_unique()).item() <= share * len(some))

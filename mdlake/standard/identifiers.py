@@ -153,8 +153,9 @@ def _read(identifier: IdentifierType, column: pl.Series) -> pl.DataFrame:
         text = column.clone().scatter(others, respelled)
         in_form = in_form.scatter(others, _has_form(identifier, respelled))
     canonical = text if in_form.all() else text.set(~in_form, None)
-    digits = canonical.str.strip_prefix(identifier.prefix) if identifier.prefix else canonical
-    right = in_form & identifier.check(canonical).fill_null(False) & ~_is_zero(digits)
+    right = in_form & identifier.check(canonical).fill_null(False)
+    for length in identifier.lengths:
+        right = right & (canonical != identifier.prefix + "0" * length).fill_null(False)
     fault = pl.repeat(None, len(text), dtype=pl.String, eager=True)
     wrong = (~right).arg_true()
     if len(wrong):
@@ -165,13 +166,6 @@ def _read(identifier: IdentifierType, column: pl.Series) -> pl.DataFrame:
 
 def _has_form(identifier: IdentifierType, text: pl.Series) -> pl.Series:
     return text.str.contains(identifier.form).fill_null(False)
-
-
-def _is_zero(digits: pl.Series) -> pl.Series:
-    """Whether all digits are zeros; looked for where the first one is."""
-    candidates = digits.str.starts_with("0").fill_null(False)
-    rows = candidates.arg_true()
-    return candidates.scatter(rows, digits.gather(rows).str.contains(_ZEROS))
 
 
 def _respelled(identifier: IdentifierType, rows: pl.Series) -> pl.Series:

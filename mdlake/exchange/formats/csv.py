@@ -170,7 +170,11 @@ def _scan(path: Path, form: Form, names: Sequence[str], rows: int) -> Iterator[p
         row_index_name=ROW,
         row_index_offset=1,
     )
-    yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
+    for batch in frame.collect_batches(chunk_size=rows, maintain_order=True):
+        columns = batch.get_columns()
+        del batch
+        # read in some seventy pieces, which all that follows would go through; each is put together in the memory of one before
+        yield pl.DataFrame([columns.pop(0).rechunk() for _ in range(len(columns))])
 
 
 def _decode(path: Path, form: Form, names: Sequence[str]) -> Iterator[pl.DataFrame]:
