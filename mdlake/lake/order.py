@@ -12,6 +12,8 @@ from typing import Final
 
 import polars as pl
 
+from mdlake.standard import use_up
+
 __all__ = ["canonical_order", "is_ascending"]
 
 _LOOK: Final = 1000
@@ -47,9 +49,16 @@ def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
         rows, moves = rows.scatter(alike, held.gather(among)), moves or not among.is_sorted()
     if not moves:
         return frame
-    names, columns = frame.columns, frame.get_columns()
+
+    def moved(column: pl.Series) -> pl.Series:
+        # leading texts come to lie in memory one after another, as all that is done with sorted rows reads them
+        column, is_text = column.gather(rows), column.name in lead and column.dtype == pl.String
+        return pl.Series(column.name, column.to_arrow(compat_level=pl.CompatLevel.oldest()), pl.String) if is_text else column
+
+    columns = frame.get_columns()
+    # nothing but `columns` holds the values any more, if the caller does not
     del frame, leading
-    return _gathered(columns, rows, lead).select(names)
+    return use_up(columns, moved)
 
 
 def is_ascending(column: pl.Series) -> bool:
@@ -111,19 +120,3 @@ def _beginning(column: pl.Series, size: int, number: pl.DataType) -> pl.Series:
     if (part.bin.size() < size).any():
         part = part.to_frame().select((pl.col("part") + pl.lit(bytes(size))).bin.slice(0, size)).to_series()
     return part.bin.reinterpret(dtype=number, endianness="big").fill_null(0)
-
-
-def _gathered(columns: list[pl.Series], rows: pl.Series, lead: Sequence[str]) -> pl.DataFrame:
-    """These rows of the columns, which are used up one after another, so that each is made in the memory of one before.
-
-    Leading texts come to lie in memory one after another, as all that is done with sorted rows reads them.
-    """
-
-    def gathered(_: int) -> pl.Series:
-        column = columns.pop().gather(rows)
-        if column.name not in lead or column.dtype != pl.String:
-            return column
-        return pl.Series(column.name, column.to_arrow(compat_level=pl.CompatLevel.oldest()), pl.String)
-
-    with ThreadPoolExecutor() as pool:
-        return pl.DataFrame(list(pool.map(gathered, range(len(columns)))))

@@ -26,6 +26,7 @@ from mdlake.standard import (
     once_per_value,
     parse_date,
     parse_month,
+    use_up,
 )
 
 __all__ = ["REASONS", "Duplicates", "StandardizedBatch", "Tally", "standardize_batch"]
@@ -154,10 +155,10 @@ def standardize_batch(raw: pl.DataFrame, contract: Contract, period: Period, dup
     leaves = bad | again
     aside = _set_aside(raw, contract, faults, leaves, again)
     tally = _count(readings, malformed)
-    columns = rows.get_columns()
-    # none but `columns` holds the values any more: rows are let go in the memory that they leave
+    stays, columns = ~leaves, rows.get_columns()
+    # nothing but `columns` holds the values any more
     del readings, rows
-    kept = _without(columns, leaves).select(layer_schema(contract, "standardized").names())
+    kept = use_up(columns, lambda column: column.filter(stays)) if leaves.any() else pl.DataFrame(columns)
     tally.rows_in, tally.rows_out = raw.height, kept.height
     tally.quarantined, tally.duplicates = int(bad.sum()), int(again.sum())
     assert tally.rows_in == tally.rows_out + tally.quarantined + tally.duplicates
@@ -201,15 +202,6 @@ def _standardized_columns(raw: pl.DataFrame, contract: Contract, readings: Mappi
         if column.unlinkable:
             columns[column.unlinkable] = _blank(raw.height) if reading.fault is None else reading.fault
     return pl.DataFrame(columns).select(layer_schema(contract, "standardized").names())
-
-
-def _without(columns: list[pl.Series], leaves: pl.Series) -> pl.DataFrame:
-    """The columns without the rows that leave; they are used up one after another."""
-    if not leaves.any():
-        return pl.DataFrame(columns)
-    stays = ~leaves
-    with ThreadPoolExecutor() as pool:
-        return pl.DataFrame(list(pool.map(lambda _: columns.pop().filter(stays), range(len(columns)))))
 
 
 def _set_aside(

@@ -41,6 +41,7 @@ from mdlake.standard.identifiers import (
     IdentifierType,
     identifier_type,
 )
+from mdlake.standard.memory import use_up
 from mdlake.standard.spelling import MAX_PLACE, Spelling, spelling_of
 from mdlake.standard.text import (
     clean_code,
@@ -93,5 +94,6 @@ __all__ = [
     "solar_hijri_from_gregorian",
     "solar_hijri_month",
     "spelling_of",
+    "use_up",
     "year_start",
 ]

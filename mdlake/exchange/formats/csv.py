@@ -26,6 +26,7 @@ from mdlake.exchange.formats.declared import Windows1256Check, check_beginning
 from mdlake.exchange.formats.form import DELIMITERS, Form
 from mdlake.exchange.formats.limits import MAX_COLUMNS, check_count_of_columns, in_batches
 from mdlake.layers import MALFORMED, ROW
+from mdlake.standard import use_up
 
 __all__ = ["NeedsStrictReading", "read_header", "read_rows"]
 
@@ -173,8 +174,8 @@ def _scan(path: Path, form: Form, names: Sequence[str], rows: int) -> Iterator[p
     for batch in frame.collect_batches(chunk_size=rows, maintain_order=True):
         columns = batch.get_columns()
         del batch
-        # read in some seventy pieces, which all that follows would go through; each is put together in the memory of one before
-        yield pl.DataFrame([columns.pop(0).rechunk() for _ in range(len(columns))])
+        # a column comes in some seventy pieces, and all that follows would go through them
+        yield use_up(columns, pl.Series.rechunk)
 
 
 def _decode(path: Path, form: Form, names: Sequence[str]) -> Iterator[pl.DataFrame]:
