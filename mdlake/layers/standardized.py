@@ -190,7 +190,7 @@ def _read_columns(raw: pl.DataFrame, contract: Contract, period: Period, malform
         fault = done.fault.to_frame("fault").select(pl.when(~malformed).then("fault")).to_series()
         return _Read(done.canonical, fault, done.edits)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         return dict(zip((c.name for c in contract.columns), pool.map(read, contract.columns), strict=True))
 
 
