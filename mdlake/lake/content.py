@@ -44,7 +44,7 @@ class ContentHasher:
             LakeError: a column's type has no canonical bytes.
         """
         # the hash lets go of the interpreter lock, so two columns are hashed at a time on two cores
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
             list(pool.map(self._update_column, batch.get_columns()))
         self._rows += batch.height
 
