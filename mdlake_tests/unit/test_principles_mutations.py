@@ -344,6 +344,16 @@ def test_sound_data_passes_the_rule_and_its_mutation_fails_it(
     assert not answer(rule, bad, threshold=math.nextafter(found.share, 0)).passed
 
 
+@pytest.mark.parametrize(("rule", "layer"), ASKED)
+def test_a_partition_that_memory_does_not_hold_is_judged_alike(
+    rule: str, layer: str, sound: Mapping[str, Subject], month: Callable[[], Month], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = (sound[layer], mutated(month, rule, layer))
+    held = [answer(rule, subject) for subject in subjects]
+    monkeypatch.setattr("mdlake.principles.verdict._ROWS_IN_MEMORY", 0)
+    assert [answer(rule, subject) for subject in subjects] == held
+
+
 def test_a_sound_month_passes_every_rule_of_every_layer(sound: Mapping[str, Subject]) -> None:
     for subject in sound.values():
         results = evaluate(RULES.values(), subject)
