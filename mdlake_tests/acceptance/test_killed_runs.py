@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -45,6 +46,7 @@ BATCH_ROWS = 20_000
 KILLS, KILLS_PER_LAYER, MOST_WORLDS = 50, 10, 25
 TABLES = (*LAYERS, "quarantine")
 TIMEOUT = 180
+_LOG_FILE = re.compile(r"[0-9]{20}\.(json|checkpoint\.parquet)|_last_checkpoint")
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -242,9 +244,9 @@ def _require_one_place_per_delivered_file(world: World) -> None:
 
 def _require_nothing_left_behind(world: World, reference: Mapping[str, str]) -> None:
     """After maintenance: files that the Delta logs name and the logs themselves, and the rows that they say."""
-    # the moment in which a commit has two names is too short to be hit by chance
-    staged = Path(world.tables()["published"].url, "_delta_log", f"{99:020}.json#1")
-    staged.touch()
+    # the moment in which a commit or a checkpoint has two names is too short to be hit by chance
+    for ending in ("json", "checkpoint.parquet"):
+        Path(world.tables()["published"].url, "_delta_log", f"{99:020}.{ending}#1").touch()
     maintain(world.house(), retention_hours=0)
     named: set[Path] = set()
     for name, table in world.tables().items():
@@ -252,7 +254,7 @@ def _require_nothing_left_behind(world: World, reference: Mapping[str, str]) -> 
         assert content_id(table.scan(MONTH).drop(PARTITION_COLUMN).collect(), table.order) == reference[name]
     for zone in (world.home.secure, world.home.research):
         files = {path for path in Path(zone).rglob("*") if path.is_file()}
-        logs = {path for path in files if path.parent.name == "_delta_log" and path.match("[0-9]" * 20 + ".json")}
+        logs = {path for path in files if path.parent.name == "_delta_log" and _LOG_FILE.fullmatch(path.name)}
         assert files - logs <= named
     assert all(path.is_file() for path in named)
     assert not world.home.scratch.exists()

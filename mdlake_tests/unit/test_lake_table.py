@@ -327,7 +327,19 @@ def test_the_retention_of_the_zone_is_a_property_of_the_table(table: Table) -> N
     assert deltalake.DeltaTable(table.url).metadata().configuration == {
         "delta.logRetentionDuration": "interval 3650 days",
         "delta.deletedFileRetentionDuration": "interval 30 days",
+        "delta.checkpointInterval": "10",
     }
+
+
+def test_a_reader_opens_a_long_history_by_its_last_checkpoint(table: Table) -> None:
+    periods = [f"{year}-{month:02}" for year in (1402, 1403) for month in range(1, 13)]
+    ids = {period: write(table, period, ROWS.with_columns(n=pl.lit(n, pl.Int64))).content_id for n, period in enumerate(periods)}
+    log = Path(table.url, "_delta_log")
+    commits = sorted(int(path.name.split(".")[0]) for path in log.glob("*.json"))
+    checkpoints = sorted(int(path.name.split(".")[0]) for path in log.glob("*.checkpoint.parquet"))
+    assert commits[-1] - checkpoints[-1] < 10
+    assert {state.period: state.content_id for state in table.states()} == ids
+    assert table.periods() == tuple(periods)
 
 
 def test_optimize_joins_files_and_keeps_content_and_record(table: Table) -> None:
