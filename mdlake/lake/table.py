@@ -240,7 +240,7 @@ class Table:
         return frozenset(str(path.relative_to(root)) for path in root.glob(f"{PARTITION_COLUMN}=*/*"))
 
     def _remove_staged_commits(self, hours: int) -> Iterator[str]:
-        """A process killed while it puts a commit or checkpoint in place leaves it as `<name>#<n>`, which `vacuum` passes over."""
+        """A process killed while it puts a commit or checkpoint in place leaves `<name>#<n>`, which `vacuum` passes over."""
         if "://" in self.url:
             return
         for staged in sorted(Path(self.url, "_delta_log").glob("*#*")):
