@@ -17,7 +17,7 @@ from mdlake.standard import use_up
 __all__ = ["canonical_order", "is_ascending"]
 
 _LOOK: Final = 1000
-"""Rows that tell nearly always whether others are in order at all."""
+"""So many first rows show nearly always that rows are in no order."""
 
 _REPEATS: Final = 3
 """Below so many rows a distinct value on average, ranking the distinct values takes longer than it saves."""
@@ -74,7 +74,7 @@ def is_ascending(column: pl.Series) -> bool:
 def _repeats(columns: Sequence[pl.Series]) -> pl.Series | None:
     """The numbers (from zero) of rows that are equal to the row before in all these columns; None where rows do not ascend."""
     rows = None
-    for column in (column.rechunk() for column in columns):
+    for column in map(pl.Series.rechunk, columns):
         # all neighbours at first, then only those whose columns so far were equal
         before, after = (
             (column.head(max(len(column) - 1, 0)), column.slice(1))
@@ -97,7 +97,7 @@ def _numbered(columns: Sequence[pl.Series]) -> pl.Series:
     first, second = columns[0], columns[1] if len(columns) > 1 and columns[1].dtype == pl.String else None
     if first.dtype == pl.String and first.to_frame().select(pl.first().approx_n_unique()).item() * _REPEATS > len(first):
         return _beginning(first, 8, pl.UInt64())
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(1) as pool:
         rank = pool.submit(_ranked, first)
         lower = 0 if second is None else _beginning(second, 4, pl.UInt32())
         return rank.result() * 2**32 + lower

@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +28,8 @@ from urllib.parse import unquote
 
 import polars as pl
 import pyarrow.fs
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
@@ -46,8 +47,7 @@ PARTITION_COLUMN = "period"
 _COMMIT_KEY = "mdlake"
 _COMMIT_ATTEMPTS = 50
 _CHECKPOINT_COMMITS = 10
-"""Opening a table reads all commits after its last checkpoint: 72 of them, Delta's own interval not reached, took fifteen times
-as long as two."""
+"""Opening a table reads all commits after its last checkpoint: 72 of them took fifteen times as long as two."""
 _TYPES: Mapping[str, pl.DataType] = {"string": pl.String(), "long": pl.Int64(), "date": pl.Date(), "boolean": pl.Boolean()}
 
 
@@ -230,23 +230,30 @@ class Table:
             full=True,
             keep_versions=sorted(set(pinned_versions)) or None,
         )
-        staged = self._remove_staged_commits(24 * self.file_days if retention_hours is None else retention_hours)
+        staged = self._remove_staged_log_files(24 * self.file_days if retention_hours is None else retention_hours)
         # Delta tells again of files that an earlier vacuum removed
         gone = removed if "://" in self.url else sorted(there - self._local_files())
         return (*gone, *staged)
+
+    def _write_checkpoint(self) -> None:
+        """Let readers begin here, not at the first commit. Where it cannot be written, they take longer and miss nothing."""
+        with suppress(DeltaError, OSError):
+            DeltaTable(self.url).create_checkpoint()
 
     def _local_files(self) -> frozenset[str]:
         root = Path(self.url)
         return frozenset(str(path.relative_to(root)) for path in root.glob(f"{PARTITION_COLUMN}=*/*"))
 
-    def _remove_staged_commits(self, hours: int) -> Iterator[str]:
+    def _remove_staged_log_files(self, hours: int) -> Iterator[str]:
         """A process killed while it puts a commit or checkpoint in place leaves `<name>#<n>`, which `vacuum` passes over."""
         if "://" in self.url:
             return
         for staged in sorted(Path(self.url, "_delta_log").glob("*#*")):
-            if staged.stat().st_mtime <= time.time() - 3600 * hours:
-                staged.unlink()
-                yield f"_delta_log/{staged.name}"
+            # a writer that is at work may have put its file in place meanwhile
+            with suppress(FileNotFoundError):
+                if staged.stat().st_mtime <= time.time() - 3600 * hours:
+                    staged.unlink()
+                    yield f"_delta_log/{staged.name}"
 
 
 class PartitionWriter:
@@ -262,7 +269,7 @@ class PartitionWriter:
         self._files: list[AddAction] = []
         self._last_key: Any = None
         self._whole: pl.DataFrame | None = None
-        self._committed = False
+        self._may_be_named = False
         self.rows = 0
 
     def __enter__(self) -> PartitionWriter:
@@ -271,7 +278,7 @@ class PartitionWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._committed and not self._is_remote:
+        if not self._may_be_named and not self._is_remote:
             for file in self._files:
                 os.unlink(f"{self._table.url}/{file.path}")
 
@@ -347,37 +354,46 @@ class PartitionWriter:
         for _ in range(_COMMIT_ATTEMPTS):
             try:
                 table = self._prepared_table()
+                if table.transaction_version(_transaction(self._period)) != self._before:
+                    break
+                version = self._name_files(table, record)
             except CommitFailedError:
-                # another run made or widened the table at the same moment
+                # another run made or widened the table at the same moment, or committed another partition first: try again
                 continue
-            if table.transaction_version(_transaction(self._period)) != self._before:
-                break
-            version = table.version() + 1
-            properties = CommitProperties(
-                custom_metadata={_COMMIT_KEY: record},
-                max_commit_retries=0,
-                app_transactions=[Transaction(_transaction(self._period), version)],
-            )
-            try:
-                table.create_write_transaction(
-                    list(self._files),
-                    "overwrite",
-                    table.schema(),
-                    [PARTITION_COLUMN],
-                    [(PARTITION_COLUMN, "=", self._period)],
-                    commit_properties=properties,
-                )
-            except CommitFailedError:
-                # another partition of the table was committed first: take its version into account and try again
-                continue
-            self._committed = True
             _LAST_WRITTEN[:] = [] if self._whole is None else [(os.path.basename(self._files[0].path), self._whole)]
+            if (version + 1) % _CHECKPOINT_COMMITS == 0:
+                self._table._write_checkpoint()
             return PartitionState(self._period, version, **json.loads(record))
         raise LakeError(
             "another run wrote this partition at the same time",
             where=f"{self._table.url} {self._period}",
             next_step="Look at its result, then run this one again if it is still needed.",
         )
+
+    def _name_files(self, table: DeltaTable, record: str) -> int:
+        """The version of the commit that names the files written. Raises CommitFailedError where none does."""
+        version = table.version() + 1
+        properties = CommitProperties(
+            custom_metadata={_COMMIT_KEY: record},
+            max_commit_retries=0,
+            app_transactions=[Transaction(_transaction(self._period), version)],
+        )
+        # a commit that does not come back may be there: what it names stays, and is for `vacuum` if it is not
+        self._may_be_named = True
+        try:
+            table.create_write_transaction(
+                list(self._files),
+                "overwrite",
+                table.schema(),
+                [PARTITION_COLUMN],
+                [(PARTITION_COLUMN, "=", self._period)],
+                commit_properties=properties,
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+            )
+        except CommitFailedError:
+            self._may_be_named = False
+            raise
+        return version
 
     def _prepared_table(self) -> DeltaTable:
         """The table as it is now, made or widened so that it holds the new columns."""
@@ -401,7 +417,6 @@ class PartitionWriter:
         configuration = {
             "delta.logRetentionDuration": f"interval {self._table.log_days} days",
             "delta.deletedFileRetentionDuration": f"interval {self._table.file_days} days",
-            "delta.checkpointInterval": str(_CHECKPOINT_COMMITS),
         }
         schema = Schema([*fields, Field(PARTITION_COLUMN, PrimitiveType("string"))])
         url = self._table.url

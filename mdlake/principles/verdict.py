@@ -19,7 +19,7 @@ _RULE_SET = "rules/2"
 """Marks what the rules compute. It moves with any change of a rule's meaning, so that old verdicts are not taken for new ones."""
 
 _ROWS_IN_MEMORY = 2_000_000
-"""A partition of so many rows is asked in memory: that takes half of the time."""
+"""A partition of up to so many rows is asked in memory: that takes half of the time."""
 
 
 def rules_version(contract: Contract) -> str:
@@ -60,7 +60,7 @@ def _answers(questions: Sequence[Question], subject: Subject) -> list[dict[str, 
         for part, pair in question.counts.items()
         for index, expression in enumerate(pair)
     }
-    # the streaming engine needs less memory, and works out what several expressions share once for each of them
+    # the streaming engine needs less memory, and does anew for every expression what several of them share
     engine: Literal["in-memory", "streaming"] = "in-memory" if subject.row_count <= _ROWS_IN_MEMORY else "streaming"
     row = subject.rows.select(**expressions).collect(engine=engine).row(0, named=True) if expressions else {}
     for number, question in enumerate(questions):

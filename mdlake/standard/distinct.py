@@ -32,8 +32,13 @@ def once_per_value(column: pl.Series, work: Callable[[pl.Series], _Result]) -> _
 
 
 def _repeats(column: pl.Series) -> bool:
+    """Whether a value has enough rows on average, by a look at rows that are evenly spread, and at some that stand together."""
     stride = max(1, len(column) // _LOOK)
-    some = column.gather_every(stride)
-    # of values that each stand in so many rows of the whole, this share would be seen once or more among some of the rows
+    # were each value in just so many rows of the column, this share of the rows looked at would be distinct
     share = stride / _REPEATS * (1 - math.exp(-_REPEATS / stride))
-    return bool(some.to_frame().select(pl.first().approx_n_unique()).item() <= share * len(some))
+    together = column.slice(len(column) // 2, _LOOK // stride)
+    return _few_distinct(column.gather_every(stride), share) or _few_distinct(together, 1 / _REPEATS)
+
+
+def _few_distinct(rows: pl.Series, share: float) -> bool:
+    return bool(rows.to_frame().select(pl.first().approx_n_unique()).item() <= share * len(rows))

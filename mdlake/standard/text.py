@@ -38,8 +38,9 @@ def _class(characters: Iterable[str]) -> str:
 
 _ZWNJ: Final = "\u200c"
 
-_DIGITS: Final = MappingProxyType({chr(zero + value): str(value) for zero in (0x06F0, 0x0660) for value in range(10)})
-_DIGIT_BYTES: Final = tuple((encoded[0], np.uint8(encoded[1])) for encoded in (zero.encode() for zero in "\u06f0\u0660"))
+_ZEROS: Final = (0x06F0, 0x0660)
+_DIGITS: Final = MappingProxyType({chr(zero + value): str(value) for zero in _ZEROS for value in range(10)})
+_DIGIT_BYTES: Final = tuple((lead, np.uint8(second)) for lead, second in (chr(zero).encode() for zero in _ZEROS))
 """The two bytes of each script's zero; those of its other digits follow in the second byte."""
 _LETTERS: Final = MappingProxyType({"ي": "ی", "ى": "ی", "ك": "ک"})
 _SPACES: Final = "\t\n\v\f\r\x85\xa0\u1680" + _span((0x2000, 0x200A), (0x2028, 0x2029)) + "\u202f\u205f\u3000"

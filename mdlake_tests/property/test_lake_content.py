@@ -23,6 +23,7 @@ from mdlake.lake import ContentHasher, Table, canonical_order, content_id
 unhurried = settings(deadline=None)
 SCHEMA = pl.Schema({"unit": pl.String(), "wage": pl.Int64(), "title": pl.String(), "born": pl.Date(), "flag": pl.Boolean()})
 LEAD = ("unit",)
+LEADS = (LEAD, ("unit", "wage"), ("unit", "title"), ("title", "unit"), ("born", "title", "wage"), ("flag", "title"), ())
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
 CELLS: Mapping[str, st.SearchStrategy[object]] = {
     "unit": st.sampled_from(["", "u1", "u2", "u3", "u33"]),
@@ -56,12 +57,24 @@ def key(row: tuple[object, ...], names: list[str], order: list[str]) -> list[tup
 
 
 @unhurried
-@given(FRAMES, st.sampled_from([LEAD, ("unit", "wage"), ("unit", "title"), ("title", "unit"), ("born", "title", "wage"), ()]))
+@given(FRAMES, st.sampled_from(LEADS))
 def test_the_canonical_order_is_that_of_a_plain_sort(frame: pl.DataFrame, lead: tuple[str, ...]) -> None:
     order = [*lead, *sorted(set(frame.columns) - set(lead))]
     expected = sorted(frame.rows(), key=lambda row: key(row, frame.columns, order))
     assert canonical_order(frame, lead).rows() == expected
     assert canonical_order(canonical_order(frame, lead), lead).rows() == expected
+
+
+@unhurried
+@given(FRAMES, FRAMES, st.sampled_from(LEADS[:-1]))
+def test_rows_that_are_in_order_at_first_only_are_put_in_order(
+    first: pl.DataFrame, then: pl.DataFrame, lead: tuple[str, ...]
+) -> None:
+    pieces = pl.concat([canonical_order(first, lead), canonical_order(then, lead)], rechunk=False)
+    order = [*lead, *sorted(set(pieces.columns) - set(lead))]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mdlake.lake.order._LOOK", 2)
+        assert canonical_order(pieces, lead).rows() == sorted(pieces.rows(), key=lambda row: key(row, pieces.columns, order))
 
 
 @unhurried

@@ -327,19 +327,62 @@ def test_the_retention_of_the_zone_is_a_property_of_the_table(table: Table) -> N
     assert deltalake.DeltaTable(table.url).metadata().configuration == {
         "delta.logRetentionDuration": "interval 3650 days",
         "delta.deletedFileRetentionDuration": "interval 30 days",
-        "delta.checkpointInterval": "10",
     }
 
 
-def test_a_reader_opens_a_long_history_by_its_last_checkpoint(table: Table) -> None:
-    periods = [f"{year}-{month:02}" for year in (1402, 1403) for month in range(1, 13)]
-    ids = {period: write(table, period, ROWS.with_columns(n=pl.lit(n, pl.Int64))).content_id for n, period in enumerate(periods)}
-    log = Path(table.url, "_delta_log")
-    commits = sorted(int(path.name.split(".")[0]) for path in log.glob("*.json"))
-    checkpoints = sorted(int(path.name.split(".")[0]) for path in log.glob("*.checkpoint.parquet"))
-    assert commits[-1] - checkpoints[-1] < 10
+YEARS = [f"{year}-{month:02}" for year in (1402, 1403) for month in range(1, 13)]
+
+
+def test_a_reader_opens_a_long_history_from_its_last_checkpoint(table: Table) -> None:
+    ids = {period: write(table, period, ROWS.with_columns(n=pl.lit(n, pl.Int64))).content_id for n, period in enumerate(YEARS)}
     assert {state.period: state.content_id for state in table.states()} == ids
-    assert table.periods() == tuple(periods)
+    log = Path(table.url, "_delta_log")
+    newest = max(path.name.split(".")[0] for path in log.glob("*.checkpoint.parquet"))
+    for commit in log.glob("*.json"):
+        if commit.name.split(".")[0] <= newest:
+            commit.unlink()
+    assert len(list(log.glob("*.json"))) < 10
+    assert table.periods() == tuple(YEARS)
+    assert content_id(table.scan(YEARS[3]).drop(PARTITION_COLUMN).collect(), table.order) == ids[YEARS[3]]
+
+
+def test_a_checkpoint_that_cannot_be_written_harms_no_commit(table: Table) -> None:
+    for version in (9, 19):
+        Path(table.url, "_delta_log", f"{version:020}.checkpoint.parquet").mkdir(parents=True)
+    for period in YEARS:
+        assert write(table, period, ROWS) == table.state(period)
+        assert_frame_equal(rows_of(table, period), ROWS)
+
+
+def test_commits_that_are_older_than_the_log_is_kept_still_say_their_partitions(tmp_path: Path) -> None:
+    table = Zone("secure", str(tmp_path / "secure"), Retention(log_days=1, file_days=1)).table("raw", "organization/dataset", ())
+    for period in YEARS[:5]:
+        write(table, period, ROWS)
+    for commit in Path(table.url, "_delta_log").iterdir():
+        aged(commit, days=40)
+    for period in YEARS[5:]:
+        write(table, period, ROWS)
+    assert [state.period for state in table.states()] == YEARS
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_files_stay_where_a_commit_did_not_come_back(table: Table, landed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write(table, "1403-01", ROWS)
+    put = deltalake.DeltaTable.create_write_transaction
+
+    def never_comes_back(opened: deltalake.DeltaTable, *given: Any, **named: Any) -> None:
+        if landed:
+            put(opened, *given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", never_comes_back)
+    with pytest.raises(KeyboardInterrupt):
+        write(table, "1403-01", ROWS[:1])
+    state = table.state("1403-01")
+    assert state is not None
+    assert state.rows == rows_of(table, "1403-01").height == (1 if landed else before.rows)
+    table.vacuum(retention_hours=0)
+    assert len(files_of(table)) == 1
 
 
 def test_optimize_joins_files_and_keeps_content_and_record(table: Table) -> None:
