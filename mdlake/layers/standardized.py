@@ -118,14 +118,15 @@ class Duplicates:
         row, unit = rows.drop(ROW).hash_rows(self._SEEDS[0]), rows.select(self._unit_key).hash_rows(self._SEEDS[1])
         marks = pl.DataFrame({"row": row, "unit": unit})
         # few rows share their hash with another one, and only those need the exact comparison; sorting finds them in a third of
-        # the time of `is_duplicated`
+        # the time of `is_duplicated`, and of all earlier rows only those are looked at that this batch has again
         ordered = row.sort()
         shared = ordered.slice(1).filter(ordered.slice(1) == ordered.head(-1))
-        suspects = (accepted & row.is_in(pl.concat([shared, self._seen["row"]]).implode())).arg_true()
+        earlier = self._seen.filter(self._seen["row"].is_in(row.implode()))
+        suspects = (accepted & row.is_in(pl.concat([shared, earlier["row"]]).implode())).arg_true()
         close = marks[suspects]
         again = ~close.select(pl.struct("row", "unit").is_first_distinct()).to_series()
-        if self._seen.height:
-            before = close.join(self._seen.with_columns(old=True), on=["row", "unit"], how="left", maintain_order="left")
+        if earlier.height:
+            before = close.join(earlier.with_columns(old=True), on=["row", "unit"], how="left", maintain_order="left")
             again = again | before.get_column("old").fill_null(False)
         repeated = pl.repeat(False, rows.height, eager=True).scatter(suspects.filter(again), True)
         self._seen = pl.concat([self._seen, marks.filter(accepted & ~repeated)])
