@@ -32,7 +32,7 @@ def make_published(house: House, dataset: Dataset, period: Period, run: Run) -> 
     columns = layer_schema(contract, "pseudonymized").names()
     with table.replace(period.key, layer_schema(contract, "published")) as writer:
         for batch in source.batches(period.key, BATCH_ROWS, columns):
-            writer.write(canonical_order(publish(batch.lazy(), contract).collect(), order))
+            writer.write(canonical_order(publish(batch.lazy(), contract).collect(engine="in-memory"), order))
         inputs = {"pseudonymized": str(passage.content_id)}
         verdict = judge_candidate(house, dataset, contract, period, writer, inputs, run).verdict
         objection = house.gate.objection(verdict, passage.producer)
