@@ -12,15 +12,12 @@ from typing import Final
 
 import polars as pl
 
-from mdlake.standard import use_up
+from mdlake.standard import once_per_value, use_up, values_repeat
 
 __all__ = ["canonical_order", "is_ascending"]
 
 _LOOK: Final = 1000
 """So many first rows show nearly always that rows are in no order."""
-
-_REPEATS: Final = 3
-"""Below so many rows a distinct value on average, ranking the distinct values takes longer than it saves."""
 
 
 def canonical_order(frame: pl.DataFrame, lead: Sequence[str]) -> pl.DataFrame:
@@ -95,7 +92,7 @@ def _numbered(columns: Sequence[pl.Series]) -> pl.Series:
     Numbers are sorted in a quarter of the time of texts as long as pseudonyms.
     """
     first, second = columns[0], columns[1] if len(columns) > 1 and columns[1].dtype == pl.String else None
-    if first.dtype == pl.String and first.to_frame().select(pl.first().approx_n_unique()).item() * _REPEATS > len(first):
+    if first.dtype == pl.String and not values_repeat(first):
         return _beginning(first, 8, pl.UInt64())
     with ThreadPoolExecutor(1) as pool:
         rank = pool.submit(_ranked, first)
@@ -105,11 +102,11 @@ def _numbered(columns: Sequence[pl.Series]) -> pl.Series:
 
 def _ranked(column: pl.Series) -> pl.Series:
     """The place of each value among the distinct ones (UInt64), that of a missing one 0."""
-    if column.dtype != pl.String:
-        return column.rank("dense").cast(pl.UInt64).fill_null(0)
-    numbered = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode(null_encoding="encode")
-    distinct, numbers = pl.Series(numbered.dictionary, dtype=pl.String), pl.Series(numbered.indices)
-    return distinct.rank("dense").cast(pl.UInt64).fill_null(0).gather(numbers)
+
+    def ranked(values: pl.Series) -> pl.Series:
+        return values.rank("dense").cast(pl.UInt64).fill_null(0)
+
+    return once_per_value(column, ranked) if column.dtype == pl.String else ranked(column)
 
 
 def _beginning(column: pl.Series, size: int, number: pl.DataType) -> pl.Series:

@@ -259,7 +259,7 @@ class Table:
 class PartitionWriter:
     """Writes batches in canonical order, then names their files in one commit.
 
-    Use as a context manager; leaving it without `commit` removes what was written.
+    Use as a context manager; leaving it before a commit was tried, or when all were refused, removes what was written.
     """
 
     def __init__(self, table: Table, period: str, schema: pl.Schema) -> None:

@@ -117,7 +117,7 @@ class Duplicates:
         """
         row, unit = rows.drop(ROW).hash_rows(self._SEEDS[0]), rows.select(self._unit_key).hash_rows(self._SEEDS[1])
         marks = pl.DataFrame({"row": row, "unit": unit})
-        # few rows share their hash with another one, and only those need the exact comparison; sorting finds them in a third of
+        # few rows share their hash with another one, and only those need the exact comparison; sorting finds them in half of
         # the time of `is_duplicated`, and of all earlier rows only those are looked at that this batch has again
         ordered = row.sort()
         shared = ordered.slice(1).filter(ordered.slice(1) == ordered.head(-1))

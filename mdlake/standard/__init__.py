@@ -32,7 +32,7 @@ from mdlake.standard.calendar import (
 )
 from mdlake.standard.classifications import Classification, Code
 from mdlake.standard.dates import HANDS, Hand, parse_date, parse_month
-from mdlake.standard.distinct import once_per_value
+from mdlake.standard.distinct import once_per_value, values_repeat
 from mdlake.standard.identifiers import (
     FAULTS,
     FLAGS,
@@ -95,5 +95,6 @@ __all__ = [
     "solar_hijri_month",
     "spelling_of",
     "use_up",
+    "values_repeat",
     "year_start",
 ]

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-__all__ = ["once_per_value"]
+__all__ = ["once_per_value", "values_repeat"]
 
 _REPEATS: Final = 3
 """Below so many rows a distinct value on average, finding the distinct values costs more than it saves."""
@@ -24,15 +24,18 @@ def once_per_value(column: pl.Series, work: Callable[[pl.Series], _Result]) -> _
 
     Arrow numbers the distinct values, in a third to a half of the time of finding them and joining the results back.
     """
-    if not _repeats(column):
+    if not values_repeat(column):
         return work(column)
     numbered = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode(null_encoding="encode")
     distinct, numbers = pl.Series(column.name, numbered.dictionary, pl.String), pl.Series(numbered.indices)
     return work(distinct)[numbers]
 
 
-def _repeats(column: pl.Series) -> bool:
-    """Whether a value has enough rows on average, by a look at rows that are evenly spread, and at some that stand together."""
+def values_repeat(column: pl.Series) -> bool:
+    """Whether values have so many rows on average that it pays to find the distinct ones.
+
+    A guess, by a look at rows that are evenly spread and at some that stand together.
+    """
     stride = max(1, len(column) // _LOOK)
     # were each value in just so many rows of the column, this share of the rows looked at would be distinct
     share = stride / _REPEATS * (1 - math.exp(-_REPEATS / stride))

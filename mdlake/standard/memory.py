@@ -14,7 +14,7 @@ def use_up(columns: list[pl.Series], work: Callable[[pl.Series], pl.Series]) -> 
     """`work` of every column, as many at a time as there are cores; `columns` is empty afterwards.
 
     A column that nobody else holds is let go as soon as `work` is done with it. New memory has to be cleared by the system,
-    page by page: parting a million rows of eighteen columns in their own memory took half of the time.
+    page by page: 50,000 times for a copy of a million rows of eighteen columns.
     """
     taken = dict(enumerate(columns))
     columns.clear()
